@@ -1,0 +1,48 @@
+"""What a person is shown of a transfer: stable codes, the same words on every channel."""
+
+from datetime import date
+from enum import StrEnum
+
+from pydantic import Field
+
+from contracts.base import Contract, ProvinceCode
+
+
+class Status(StrEnum):
+    """Public status codes of a transfer."""
+
+    SUBMITTED = "SUBMITTED"
+    NEED_MATERIAL = "NEED_MATERIAL"
+    REVIEWING = "REVIEWING"
+    REJECTED = "REJECTED"
+    TEMP_ACCOUNT = "TEMP_ACCOUNT"
+    LETTER_SENT = "LETTER_SENT"
+    ORIGIN_HANDLING = "ORIGIN_HANDLING"
+    RETURNED = "RETURNED"
+    PART_NOT_MOVABLE = "PART_NOT_MOVABLE"
+    FORM_SENT_FUND_SENT = "FORM_SENT_FUND_SENT"
+    FUND_IN_TRANSIT = "FUND_IN_TRANSIT"
+    DISCREPANCY = "DISCREPANCY"
+    BOOKING = "BOOKING"
+    DUPLICATE_CLEARING = "DUPLICATE_CLEARING"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+
+
+class Leg(StrEnum):
+    """The three legs of a transfer, each with its own 15 working days (Interim Measures Art. 8)."""
+
+    ADMISSION = "admission"
+    ORIGIN = "origin"
+    BOOKING = "booking"
+
+
+class PublicStatus(Contract):
+    """What the person is told: where it is, who holds it, until when. No amount, no name."""
+
+    status: Status
+    holder: ProvinceCode
+    since: date
+    due_on: date | None = None
+    overdue: bool = False
+    code: str | None = Field(default=None, description="refusal or return code, explained in the notice")

@@ -1,0 +1,1 @@
+"""The services of a province, and what they share."""
