@@ -1,0 +1,1 @@
+"""A province's own books: a fold of its events."""
