@@ -1,0 +1,56 @@
+"""The transactional outbox, kept as the service's journal: rows are added with the business, and never change again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts import topics
+from contracts.base import Fact
+from contracts.documents import Document
+from contracts.envelope import Envelope, encode
+from services.runtime.database import Transaction, queries
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record on its way out: where it goes and its exact bytes."""
+
+    event_id: str
+    topic: str
+    key: str
+    role: str | None
+    type: str
+    subject: str
+    payload: bytes
+
+
+def outgoing(message: Envelope[Fact]) -> Outgoing:
+    """Address a message: a document goes to its addressee's exchange, everything else to the own journal."""
+    fact = message.data
+    if isinstance(fact, Document):
+        topic, role = topics.exchange(fact.addressee), fact.to_role
+    else:
+        topic, role = topics.journal(message.province), None
+    return Outgoing(message.id, topic, message.subject, role, message.type, message.subject, encode(message))
+
+
+class Outbox:
+    """The outbox of one service, in its schema."""
+
+    def __init__(self, schema: str) -> None:
+        self._sql = queries(__file__, schema=schema)
+
+    async def append(self, tx: Transaction, rows: Sequence[Outgoing]) -> None:
+        """Add rows in order, in one statement."""
+        if rows:
+            columns = zip(
+                *((row.event_id, row.topic, row.key, row.role, row.type, row.subject, row.payload) for row in rows), strict=True
+            )
+            await tx.execute(self._sql["append"], *(list(column) for column in columns))
+
+    async def tell(self, tx: Transaction, messages: Sequence[Envelope[Fact]]) -> None:
+        """Encode and add messages that are not needed as rows before."""
+        await self.append(tx, [outgoing(message) for message in messages])
+
+    async def unpublished(self, tx: Transaction) -> int:
+        """How many rows Kafka has not acknowledged."""
+        return int(await tx.value(self._sql["unpublished"]))

@@ -1,0 +1,1 @@
+"""How any service runs: settings, logs, database, broker, HTTP, identity, clock, migrations. Knows nothing of insurance."""

@@ -1,0 +1,58 @@
+"""What a service is told by its environment. Read once, in app(); a missing value stops the start with its name."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.runtime.clock import Clock, ScenarioClock
+
+
+class Settings(BaseSettings):
+    """Settings that every service has. Secrets may come as files of a `SECRETS_DIR`."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    environment: Literal["development", "production"] = "development"
+    province: str = Field(pattern=r"^\d{2}$", description="GB/T 2260 code of the province that runs this service")
+    database_url: SecretStr
+    keys_database_url: SecretStr | None = None
+    kafka_bootstrap: str
+    kafka_username: str
+    kafka_password: SecretStr
+    kafka_tls: bool = False
+    signing_key_file: Path
+    sealing_key_file: Path | None = None
+    id_hash_key_file: Path | None = None
+    token_keys_file: Path
+    directory_root: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the directory's root key")
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    bank_url: str = ""
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 25
+    mail_from: str = "jiexu@agency.example"
+    clock: Literal["system", "scenario"] = "system"
+    scenario_start: datetime | None = None
+    max_records: int = Field(default=200, ge=1, le=5000, description="records a handler takes at once")
+    relay_batch: int = Field(default=500, ge=1, le=5000)
+    relay_poll_s: float = Field(default=0.05, gt=0, description="the relay's safety net; the wake-up is in-process")
+    timer_poll_s: float = Field(default=2.0, gt=0)
+    bank_poll_s: float = Field(default=0.5, gt=0)
+    replica: str = Field(default="0", description="name of this replica; makes the consumer's membership static")
+
+    @model_validator(mode="after")
+    def _scenario_is_not_production(self) -> Self:
+        if self.clock == "scenario" and self.environment == "production":
+            raise ValueError("CLOCK=scenario is refused when ENVIRONMENT=production: its days are not real")
+        return self
+
+    def make_clock(self) -> Clock:
+        """The clock that these settings ask for."""
+        return ScenarioClock(self.scenario_start) if self.clock == "scenario" else Clock()
+
+    def shown(self) -> dict[str, str]:
+        """The settings in force, secrets masked, for the first line of the log."""
+        return {name: str(value) for name, value in self if value is not None}
