@@ -1,0 +1,1 @@
+"""Kafka as the parties find it: principals, topics and who may do what on them."""

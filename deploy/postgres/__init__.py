@@ -1,0 +1,1 @@
+"""PostgreSQL as the services find it: databases, their owners and who may connect."""
