@@ -1,5 +1,6 @@
 """The transactional outbox, kept as the service's journal: rows are added with the business, and never change again."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,11 @@ class Outgoing:
     type: str
     subject: str
     payload: bytes
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the exact bytes, by which both sides name a document."""
+        return hashlib.sha256(self.payload).hexdigest()
 
 
 def outgoing(message: Envelope[Fact]) -> Outgoing:

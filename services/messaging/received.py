@@ -1,5 +1,6 @@
 """A record as it came from Kafka: its bytes, its headers, and what could be read of them."""
 
+import base64
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,11 @@ class Received:
     def role(self) -> str:
         """The addressed role, empty on a journal."""
         return self.headers.get(topics.ROLE, b"").decode("ascii", "replace")
+
+    @property
+    def proof_text(self) -> str:
+        """The inclusion path as base64, as the journal notes it."""
+        return base64.b64encode(self.headers.get(topics.PROOF, b"")).decode()
 
     @property
     def type(self) -> str:

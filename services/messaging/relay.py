@@ -148,6 +148,10 @@ class Relay:
         """Whether nothing is known to wait; the database may know more."""
         return not self._busy and not self._wake.is_set()
 
+    async def close(self) -> None:
+        """Disconnect from Kafka."""
+        await self._sender.close()
+
     async def run(self) -> None:
         """Work for as long as the service lives; whatever breaks is tried again."""
         attempt = 0

@@ -1,12 +1,14 @@
 """HTTP as every service speaks it: bearer tokens, RFC 9457 problem answers, bounded bodies, health."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import ORJSONResponse
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,6 +47,14 @@ class Problem(Exception):
             "code": self.code,
             **self.more,
         }
+
+
+class MoveClock(BaseModel):
+    """The time at which a scenario goes on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    now: datetime
 
 
 def _answer(problem: Problem) -> Response:
@@ -173,6 +183,15 @@ def _bearer(request: Request) -> Caller:
         return verifier.verify(header[7:].strip())
     except TokenRefused as error:
         raise Problem(401, "TOKEN_REFUSED", f"The token was refused: {error}", remedy="Log in again.") from error
+
+
+async def any_caller(request: Request) -> Caller:
+    """The verified caller, of whatever province and role; the route decides.
+
+    Raises:
+        Problem: 401 when there is no valid token.
+    """
+    return _bearer(request)
 
 
 def require(province: str, roles: Iterable[Role]) -> Callable[[Request], Awaitable[Caller]]:

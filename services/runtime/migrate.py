@@ -53,13 +53,14 @@ async def migrate(url: str, areas: Sequence[Area]) -> list[str]:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute("CREATE SCHEMA IF NOT EXISTS migrations")
         await connection.execute(
-            "CREATE TABLE IF NOT EXISTS public.schema_migrations (area text, version text, checksum text NOT NULL,"
+            "CREATE TABLE IF NOT EXISTS migrations.applied (area text, version text, checksum text NOT NULL,"
             " applied_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (area, version))"
         )
         known = {
             (row["area"], row["version"]): row["checksum"]
-            for row in await connection.fetch("SELECT area, version, checksum FROM public.schema_migrations")
+            for row in await connection.fetch("SELECT area, version, checksum FROM migrations.applied")
         }
         done = []
         for area in areas:
@@ -72,7 +73,7 @@ async def migrate(url: str, areas: Sequence[Area]) -> list[str]:
                 async with connection.transaction():
                     await connection.execute(migration.sql)
                     await connection.execute(
-                        "INSERT INTO public.schema_migrations (area, version, checksum) VALUES ($1, $2, $3)",
+                        "INSERT INTO migrations.applied (area, version, checksum) VALUES ($1, $2, $3)",
                         migration.area,
                         migration.version,
                         migration.checksum,

@@ -1,5 +1,8 @@
 -- migrate:up
 -- One set of these tables a service, in the service's own schema.
+CREATE SCHEMA IF NOT EXISTS {schema};
+GRANT USAGE ON SCHEMA {schema} TO {role};
+
 CREATE TABLE {schema}.outbox (
     seq        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id   text        NOT NULL UNIQUE,
@@ -69,3 +72,13 @@ CREATE TABLE {schema}.quarantine (
     UNIQUE (topic, partition, "offset")
 );
 CREATE INDEX quarantine_parked ON {schema}.quarantine (case_key) WHERE state = 'parked';
+
+-- The journal is only ever added to; a relay may mark its rows, once.
+GRANT SELECT, INSERT ON {schema}.outbox TO {role};
+GRANT UPDATE (number, proof, checkpoint) ON {schema}.outbox TO {role};
+GRANT SELECT, INSERT ON {schema}.checkpoints TO {role};
+GRANT SELECT ON {schema}.relay TO {role};
+GRANT UPDATE (sent_through) ON {schema}.relay TO {role};
+GRANT SELECT, INSERT ON {schema}.inbox TO {role};
+GRANT SELECT, INSERT ON {schema}.quarantine TO {role};
+GRANT UPDATE (state, attempts) ON {schema}.quarantine TO {role};

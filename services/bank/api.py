@@ -1,0 +1,90 @@
+"""The bank's HTTP interface: for fund desks, and for whoever runs a scenario."""
+
+from typing import Annotated, Literal
+
+from fastapi import Depends, FastAPI, Request
+
+from contracts.banking import Fault, Holding, OrderTaken, RemittanceOrder, ReturnOrder, Statement
+from contracts.base import Command
+from services.bank.store import BankStore
+from services.runtime.clock import Clock, ScenarioClock
+from services.runtime.http import MoveClock, Problem, any_caller
+from services.runtime.identity import Caller, Role
+
+Anybody = Annotated[Caller, Depends(any_caller)]
+
+
+class Faults(Command):
+    """Faults to be kept for the next payments of their cases."""
+
+    faults: tuple[Fault, ...]
+
+
+def _of_province(caller: Caller, province: str) -> None:
+    if Role.FUND_DESK not in caller.roles:
+        raise Problem(403, "WRONG_ROLE", "This needs the role fund-desk.", remedy="Ask the fund desk.")
+    if caller.province != province:
+        raise Problem(403, "WRONG_PROVINCE", f"The token is of province {caller.province}, the account of {province}.")
+
+
+def add_routes(api: FastAPI, store: BankStore, clock: Clock) -> None:
+    """Add the bank's routes."""
+
+    @api.post("/remittances", status_code=201)
+    async def remit(order: RemittanceOrder, caller: Anybody) -> OrderTaken:
+        """Take a remittance of the caller's province."""
+        _of_province(caller, order.payer)
+        return await store.take(order, clock.now())
+
+    @api.post("/returns", status_code=201)
+    async def give_back(order: ReturnOrder, caller: Anybody) -> OrderTaken:
+        """Take money back."""
+        _of_province(caller, order.payer)
+        return await store.give_back(order, clock.now())
+
+    @api.get("/statement")
+    async def statement(province: str, kind: Literal["payment", "returned"], caller: Anybody, after: int = 0) -> Statement:
+        """A province's statement lines of one kind after a number."""
+        _of_province(caller, province)
+        return Statement(lines=await store.statement(province, kind, after, clock.now()))
+
+    @api.get("/holdings")
+    async def holdings(caller: Anybody) -> list[Holding]:
+        """What the bank holds between each pair of provinces; for auditors and fund desks."""
+        if not caller.roles & {Role.AUDITOR, Role.FUND_DESK, Role.OPERATOR}:
+            raise Problem(403, "WRONG_ROLE", "This needs the role auditor, fund-desk or operator.")
+        return await store.holdings()
+
+    @api.post("/investigations/{case_id}")
+    async def investigate(case_id: str, caller: Anybody) -> dict[str, int]:
+        """A fund desk asks the bank to look for a payment; what was lost or left out is paid."""
+        if Role.FUND_DESK not in caller.roles:
+            raise Problem(403, "WRONG_ROLE", "This needs the role fund-desk.")
+        return {"payments_found": await store.investigate(case_id, clock.now())}
+
+    if not isinstance(clock, ScenarioClock):
+        return
+
+    @api.put("/scenario/faults", include_in_schema=False)
+    async def faults(wish: Faults, caller: Anybody) -> dict[str, int]:
+        """Tell the bank what to do wrong; only where the clock is a scenario's."""
+        if Role.OPERATOR not in caller.roles:
+            raise Problem(403, "WRONG_ROLE", "This needs the role operator.")
+        await store.tell_faults(wish.faults)
+        return {"faults": len(wish.faults)}
+
+    @api.put("/scenario/clock", include_in_schema=False)
+    async def move(wish: MoveClock, caller: Anybody, _: Request) -> dict[str, str]:
+        """Move the bank's clock."""
+        if Role.OPERATOR not in caller.roles:
+            raise Problem(403, "WRONG_ROLE", "This needs the role operator.")
+        try:
+            clock.move(wish.now)
+        except ValueError as error:
+            raise Problem(409, "CLOCK_NOT_MOVED", str(error), field="now") from error
+        return {"now": clock.now().isoformat()}
+
+    @api.get("/scenario/idle", include_in_schema=False)
+    async def idle() -> dict[str, str | None]:
+        """The bank works only when it is asked."""
+        return {"in_hand": None, "now": clock.now().isoformat()}

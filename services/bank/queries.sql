@@ -1,0 +1,98 @@
+-- take_order --
+INSERT INTO bank.orders (order_id, kind, digest, reference, payer, payee, total_fen, taken_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (order_id) DO NOTHING
+RETURNING order_id;
+
+-- order --
+SELECT digest, reference
+  FROM bank.orders
+ WHERE order_id = $1;
+
+-- order_parties --
+SELECT payer, payee
+  FROM bank.orders
+ WHERE order_id = $1
+   AND kind = 'remittance';
+
+-- use_faults --
+UPDATE bank.faults
+   SET used = true
+ WHERE fault_id IN (SELECT min(fault_id)
+                      FROM bank.faults
+                     WHERE NOT used
+                       AND case_id = ANY ($1::text[])
+                     GROUP BY case_id)
+RETURNING case_id, kind, days, amount_fen;
+
+-- add_payments --
+INSERT INTO bank.payments (remittance_id, case_id, payer, payee, amount_fen, kind, reason, available_at)
+SELECT *
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[]);
+
+-- book_lines --
+INSERT INTO bank.lines (payment_id, line_id, kind, remittance_id, case_id, payer, payee, amount_fen, booked_on, reason)
+SELECT p.payment_id, 'L' || p.payment_id, p.kind, p.remittance_id, p.case_id, p.payer, p.payee, p.amount_fen, $2, p.reason
+  FROM bank.payments AS p
+ WHERE p.available_at <= $1
+   AND NOT EXISTS (SELECT FROM bank.lines AS l WHERE l.payment_id = p.payment_id)
+ ORDER BY p.payment_id;
+
+-- statement --
+SELECT line_no, line_id, kind, remittance_id, case_id, payer, payee, amount_fen, booked_on, reason
+  FROM bank.lines
+ WHERE kind = $2
+   AND CASE WHEN $2 = 'returned' THEN payer ELSE payee END = $1
+   AND line_no > $3
+ ORDER BY line_no
+ LIMIT 500;
+
+-- add_faults --
+INSERT INTO bank.faults (case_id, kind, days, amount_fen)
+SELECT *
+  FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[]);
+
+-- open_payments --
+SELECT payment_id
+  FROM bank.payments AS p
+ WHERE p.case_id = $1
+   AND p.available_at IS NULL
+   FOR UPDATE;
+
+-- find_payments --
+UPDATE bank.payments
+   SET available_at = $2
+ WHERE payment_id = ANY ($1::bigint[]);
+
+-- shortfall --
+SELECT o.order_id, o.payer, o.payee,
+       (SELECT coalesce(sum(line.amount_fen), 0) FROM bank.order_lines AS line WHERE line.order_id = o.order_id
+           AND line.case_id = $1) AS ordered_fen,
+       (SELECT coalesce(sum(p.amount_fen), 0) FROM bank.payments AS p WHERE p.remittance_id = o.order_id
+           AND p.case_id = $1) AS planned_fen
+  FROM bank.orders AS o
+ WHERE o.kind = 'remittance'
+   AND EXISTS (SELECT FROM bank.order_lines AS line WHERE line.order_id = o.order_id AND line.case_id = $1);
+
+-- add_order_lines --
+INSERT INTO bank.order_lines (order_id, case_id, amount_fen)
+SELECT $1, given.case_id, given.amount_fen
+  FROM unnest($2::text[], $3::bigint[]) AS given (case_id, amount_fen);
+
+-- holdings --
+WITH taken AS (
+    SELECT payer, payee, sum(total_fen) AS fen FROM bank.orders WHERE kind = 'remittance' GROUP BY payer, payee
+), delivered AS (
+    SELECT payer, payee, sum(amount_fen) AS fen FROM bank.lines WHERE kind = 'payment' GROUP BY payer, payee
+), returned AS (
+    SELECT payer, payee, sum(amount_fen) AS fen FROM bank.lines WHERE kind = 'returned' GROUP BY payer, payee
+), given_back AS (
+    SELECT payee AS payer, payer AS payee, sum(total_fen) AS fen FROM bank.orders WHERE kind = 'return' GROUP BY payer, payee
+)
+SELECT payer, payee, taken.fen::bigint AS taken_fen, coalesce(delivered.fen, 0)::bigint AS delivered_fen,
+       coalesce(returned.fen, 0)::bigint AS returned_fen, coalesce(given_back.fen, 0)::bigint AS given_back_fen
+  FROM taken
+  LEFT JOIN delivered USING (payer, payee)
+  LEFT JOIN returned USING (payer, payee)
+  LEFT JOIN given_back USING (payer, payee)
+ ORDER BY payer, payee;

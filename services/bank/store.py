@@ -1,0 +1,143 @@
+"""The bank's own books: orders, payments to come, statement lines."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from contracts.banking import Fault, Holding, OrderTaken, RemittanceOrder, ReturnOrder, StatementLine
+from services.bank.plan import Payment, payments
+from services.runtime.database import Database, Transaction, queries
+from services.runtime.http import Problem
+
+SQL = queries(__file__)
+
+
+class BankStore:
+    """Everything the bank keeps.
+
+    Args:
+        database: the bank's own.
+        delay: how long a payment is under way.
+    """
+
+    def __init__(self, database: Database, *, delay: timedelta) -> None:
+        self._database = database
+        self._delay = delay
+
+    async def take(self, order: RemittanceOrder, now: datetime) -> OrderTaken:
+        """Take a remittance; the same again is answered the same.
+
+        Raises:
+            Problem: 409 ORDER_REUSED for another body under a known id, 422 TOTAL_DIFFERS.
+        """
+        if sum(line.amount_fen for line in order.lines) != order.total_fen:
+            raise Problem(422, "TOTAL_DIFFERS", "The lines do not add up to the total.", field="total_fen")
+        digest = hashlib.sha256(order.model_dump_json().encode()).hexdigest()
+        reference = f"B{digest[:16].upper()}"
+        async with self._database.transaction("order") as tx:
+            new = await tx.value(
+                SQL["take_order"],
+                order.remittance_id,
+                "remittance",
+                digest,
+                reference,
+                order.payer,
+                order.payee_province,
+                order.total_fen,
+                now,
+            )
+            if new is None:
+                return await self._known(tx, order.remittance_id, digest)
+            cases = [line.case_id for line in order.lines]
+            await tx.execute(SQL["add_order_lines"], order.remittance_id, cases, [line.amount_fen for line in order.lines])
+            faults = {
+                row["case_id"]: Fault(case_id=row["case_id"], kind=row["kind"], days=row["days"], amount_fen=row["amount_fen"])
+                for row in await tx.fetch(SQL["use_faults"], cases)
+            }
+            planned = payments(order.lines, faults, now=now, delay=self._delay)
+            await self._plan(tx, order.remittance_id, order.payer, order.payee_province, planned)
+        return OrderTaken(remittance_id=order.remittance_id, bank_reference=reference)
+
+    async def give_back(self, order: ReturnOrder, now: datetime) -> OrderTaken:
+        """Take money back that was paid twice or too much.
+
+        Raises:
+            Problem: 404 for an unknown remittance, 409 ORDER_REUSED.
+        """
+        digest = hashlib.sha256(order.model_dump_json().encode()).hexdigest()
+        reference = f"R{digest[:16].upper()}"
+        async with self._database.transaction("return") as tx:
+            parties = await tx.one(SQL["order_parties"], order.remittance_id)
+            if parties is None or parties["payee"] != order.payer:
+                raise Problem(404, "NO_SUCH_REMITTANCE", "The bank knows no such remittance to this province.")
+            new = await tx.value(
+                SQL["take_order"],
+                order.return_id,
+                "return",
+                digest,
+                reference,
+                order.payer,
+                parties["payer"],
+                order.amount_fen,
+                now,
+            )
+            if new is None:
+                return await self._known(tx, order.return_id, digest)
+        return OrderTaken(remittance_id=order.return_id, bank_reference=reference)
+
+    async def _known(self, tx: Transaction, order_id: str, digest: str) -> OrderTaken:
+        row = await tx.one(SQL["order"], order_id)
+        assert row is not None, order_id
+        if row["digest"] != digest:
+            raise Problem(409, "ORDER_REUSED", "Another order has this id.", remedy="Give the new order an id of its own.")
+        return OrderTaken(remittance_id=order_id, bank_reference=row["reference"])
+
+    async def _plan(self, tx: Transaction, order_id: str, payer: str, payee: str, planned: Sequence[Payment]) -> None:
+        if not planned:
+            return
+        rows = [
+            (order_id, item.case_id, payer, payee, item.amount_fen, item.kind, item.reason, item.available_at) for item in planned
+        ]
+        await tx.execute(SQL["add_payments"], *(list(column) for column in zip(*rows, strict=True)))
+
+    async def statement(
+        self, province: str, kind: Literal["payment", "returned"], after: int, now: datetime
+    ) -> tuple[StatementLine, ...]:
+        """Book what has become due and give a province's lines after a number."""
+        async with self._database.transaction("statement") as tx:
+            await tx.execute(SQL["book_lines"], now, now.date())
+            return tuple(StatementLine(**row) for row in await tx.fetch(SQL["statement"], province, kind, after))
+
+    async def tell_faults(self, faults: Sequence[Fault]) -> None:
+        """Keep faults for the next payment of their cases."""
+        async with self._database.transaction("faults") as tx:
+            rows = [(fault.case_id, fault.kind, fault.days, fault.amount_fen) for fault in faults]
+            await tx.execute(SQL["add_faults"], *(list(column) for column in zip(*rows, strict=True)))
+
+    async def investigate(self, case_id: str, now: datetime) -> int:
+        """Find what was lost or left out for a case and pay it now; returns how many payments that makes."""
+        async with self._database.transaction("investigate") as tx:
+            lost = [row["payment_id"] for row in await tx.fetch(SQL["open_payments"], case_id)]
+            found = 0
+            if lost:
+                await tx.execute(SQL["find_payments"], lost, now)
+            for row in await tx.fetch(SQL["shortfall"], case_id):
+                missing = int(row["ordered_fen"] - row["planned_fen"])
+                if missing > 0:
+                    item = Payment(case_id, missing, "payment", now, "found by the bank")
+                    await self._plan(tx, row["order_id"], row["payer"], row["payee"], [item])
+                    found += 1
+        return found + len(lost)
+
+    async def holdings(self) -> list[Holding]:
+        """What the bank holds between each pair of provinces."""
+        async with self._database.transaction("holdings") as tx:
+            rows: list[Any] = await tx.fetch(SQL["holdings"])
+        return [
+            Holding(
+                **row,
+                in_hands_fen=row["taken_fen"] - row["delivered_fen"] - row["returned_fen"] + row["given_back_fen"],
+            )
+            for row in rows
+        ]

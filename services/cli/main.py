@@ -1,0 +1,36 @@
+"""The console script ``jiexu``: puts the subcommands together."""
+
+from __future__ import annotations
+
+import typer
+
+from services.cli import EXIT_CODES
+from services.cli.amounts import HELP as AMOUNTS_HELP
+from services.cli.amounts import amounts
+from services.cli.deadline import HELP as DEADLINE_HELP
+from services.cli.deadline import deadline
+
+
+def build_app() -> typer.Typer:
+    """Assemble the command with its subcommands."""
+    # Local variables hold persons' data, so a failure never prints them.
+    app = typer.Typer(
+        name="jiexu",
+        help=f"Carries pension relationships between provinces. {EXIT_CODES}",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_show_locals=False,
+    )
+    app.command("amounts", help=AMOUNTS_HELP)(amounts)
+    app.command("deadline", help=DEADLINE_HELP)(deadline)
+
+    @app.callback()
+    def jiexu() -> None:
+        """Keep subcommands by name, however few there are."""
+
+    return app
+
+
+def main() -> None:
+    """Run the command."""
+    build_app()()

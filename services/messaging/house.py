@@ -1,0 +1,279 @@
+"""The small house every service lives in: its database, directory, outbox, relay, consumer and clock, put together once.
+
+A service adds its work (what it decides), its HTTP routes and its own background tasks.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated, Any
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from fastapi import APIRouter, Depends, FastAPI
+from faststream import AckPolicy
+
+from contracts.base import Fact
+from services.messaging.codec import RawCodec, parse_batch
+from services.messaging.directory import Directory, DirectoryReader
+from services.messaging.handler import BatchHandler, Work
+from services.messaging.inbox import Inbox
+from services.messaging.outbox import Outbox
+from services.messaging.quarantine import Quarantine
+from services.messaging.received import Received
+from services.messaging.relay import Relay, Sender
+from services.messaging.signing import Signer, read_signing_key
+from services.messaging.verification import Verifier
+from services.runtime.broker import KafkaAccess, start_when_there
+from services.runtime.clock import ScenarioClock
+from services.runtime.database import Database
+from services.runtime.http import MoveClock, Problem, require
+from services.runtime.identity import Caller, Role
+from services.runtime.settings import Settings
+
+log = structlog.get_logger()
+
+Task = Callable[[], Awaitable[None]]
+
+
+class House:
+    """Everything a service needs to hear and to say, made from its settings.
+
+    Args:
+        settings: of the service.
+        service: its name, e.g. `origin-agency`; its database schema has the same name with underscores.
+    """
+
+    def __init__(self, settings: Settings, service: str) -> None:
+        self.settings = settings
+        self.service = service
+        self.name = f"{settings.province}/{service}"
+        schema = service.replace("-", "_")
+        self.clock = settings.make_clock()
+        self.database = Database(settings.database_url.get_secret_value(), name=self.name)
+        self.keys_database = (
+            Database(settings.keys_database_url.get_secret_value(), name=f"{self.name}-keys", size=4)
+            if settings.keys_database_url
+            else None
+        )
+        self.access = KafkaAccess(
+            settings.kafka_bootstrap,
+            settings.kafka_username,
+            settings.kafka_password.get_secret_value(),
+            self.name.replace("/", "."),
+            settings.kafka_tls,
+        )
+        self.directory = Directory(settings.directory_root)
+        self.reader = DirectoryReader(self.directory, self.access)
+        self.outbox = Outbox(schema)
+        self.quarantine = Quarantine(schema, self.name)
+        self.relay = Relay(
+            database=self.database,
+            schema=schema,
+            signer=Signer(self.name, read_signing_key(settings.signing_key_file)),
+            sender=Sender(self.access, self.name),
+            clock=self.clock,
+            batch=settings.relay_batch,
+            poll_s=settings.relay_poll_s,
+        )
+        self.verifier = Verifier(self.directory, settings.province)
+        self.broker = self.access.broker()
+        self.handler: BatchHandler | None = None
+        self.moved = asyncio.Event()  # set when a scenario moved the clock, so that timers look at once
+        self._consumer_started = False
+        self._tasks: list[tuple[str, Task]] = []
+        self._busy: dict[str, Callable[[], bool]] = {}
+        self._subscriber: Any = None
+
+    def consume(
+        self,
+        *topics: str,
+        concerns: Callable[[Received], bool],
+        wants: tuple[type[Fact], ...],
+        work: Work,
+    ) -> None:
+        """Hear these topics: one subscriber, one consumer group, batches across all partitions."""
+        assert self.handler is None, "one subscriber a service"
+        group = self.name.replace("/", ".")
+        handler = self.handler = BatchHandler(
+            database=self.database,
+            inbox=Inbox(self.service.replace("-", "_"), group),
+            outbox=self.outbox,
+            quarantine=self.quarantine,
+            verifier=self.verifier,
+            clock=self.clock,
+            concerns=concerns,
+            wants=wants,
+            work=work,
+            told=self.relay.wake,
+        )
+        broker: Any = self.broker  # the overloads do not describe a batch subscriber with a codec
+        subscriber = broker.subscriber(
+            *topics,
+            group_id=group,
+            group_instance_id=f"{group}.{self.settings.replica}",
+            batch=True,
+            max_records=self.settings.max_records,
+            batch_timeout_ms=10,
+            fetch_max_wait_ms=50,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            session_timeout_ms=10_000,
+            codec=RawCodec(),
+            parser=parse_batch,
+            listener=_Assignment(),
+            description=f"Messages for {self.service}",
+        )
+
+        async def handle(records: list[Received]) -> None:
+            await handler.handle(records)
+
+        subscriber(handle)
+        self._subscriber = subscriber
+
+    def also_run(self, name: str, task: Task, *, busy: Callable[[], bool] = lambda: False) -> None:
+        """Add a background task; it runs as long as the service. `busy` says whether it has something in hand."""
+        self._tasks.append((name, task))
+        self._busy[name] = busy
+
+    @asynccontextmanager
+    async def living(self, _: FastAPI) -> AsyncIterator[None]:
+        """FastAPI's lifespan: tasks start at once and wait for their servers; nothing is given up."""
+        log.info("service.started", settings={key: value for key, value in self.settings.shown().items() if "url" not in key})
+        tasks = [asyncio.create_task(self._forever(name, task), name=name) for name, task in self._all_tasks()]
+        try:
+            yield
+        finally:
+            await self.broker.stop()  # first the consumer, then what publishes its effects
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+            await self.relay.close()
+            await self.database.close()
+            if self.keys_database is not None:
+                await self.keys_database.close()
+            log.info("service.stopped")
+
+    def _all_tasks(self) -> Sequence[tuple[str, Task]]:
+        own: list[tuple[str, Task]] = [("directory", self.reader.run), ("relay", self._relay)]
+        if self.handler is not None:
+            own.append(("consumer", self._consume))
+        return [*own, *self._tasks]
+
+    async def _forever(self, name: str, task: Task) -> None:
+        """A task that ends by an error is a bug; say so loudly and start it again rather than stand still."""
+        while True:
+            try:
+                await task()
+                return
+            except Exception:
+                log.exception("task.failed", task=name)
+                await asyncio.sleep(1)
+
+    async def _relay(self) -> None:
+        await self.database.open_when_there()
+        await self.relay.run()
+
+    async def _consume(self) -> None:
+        # Without the directory every signature would be unknown, and good records would be parked.
+        await self.database.open_when_there()
+        if self.keys_database is not None:
+            await self.keys_database.open_when_there()
+        await self.reader.caught_up.wait()
+        await start_when_there(self.broker)
+        self._consumer_started = True
+
+    async def ready(self) -> dict[str, str | None]:
+        """What the service waits for, by part; None where a part is well."""
+        database = await self.database.answers()
+        found: dict[str, str | None] = {
+            "database": None if database else "the database does not answer",
+            "directory": None if self.reader.caught_up.is_set() else "the directory is not read yet",
+            "relay": self.relay.waits_for,
+        }
+        if self.keys_database is not None:
+            found["keys"] = None if await self.keys_database.answers() else "the keys database does not answer"
+        if self.handler is not None:
+            found["handler"] = self.handler.waits_for
+            found["kafka"] = await self._kafka()
+        return found
+
+    async def _kafka(self) -> str | None:
+        if not self._consumer_started:
+            return "the consumer is not started yet"
+        assert self._subscriber is not None
+        if not await self.broker.ping(timeout=3):
+            return "Kafka does not answer"
+        consumer = self._subscriber.consumer
+        if consumer is None:
+            return "the consumer has stopped"
+        return None
+
+    async def idle(self) -> str | None:
+        """What is still in hand, or None when nothing is: for the scenario's clock."""
+        if self.handler is not None:
+            if self.handler.in_flight:
+                return "a batch is being handled"
+            behind = await self._behind()
+            if behind:
+                return behind
+        for name, busy in self._busy.items():
+            if busy():
+                return f"{name} is at work"
+        if not self.relay.idle:
+            return "the relay is at work"
+        async with self.database.transaction("idle") as tx:
+            waiting = await self.outbox.unpublished(tx)
+        return f"{waiting} rows wait in the outbox" if waiting else None
+
+    async def _behind(self) -> str | None:
+        consumer = self._subscriber.consumer if self._subscriber is not None else None
+        if consumer is None or not consumer.assignment():
+            return "the consumer has no partitions yet"
+        partitions: list[TopicPartition] = sorted(consumer.assignment())
+        ends = await consumer.end_offsets(partitions)
+        for partition in partitions:
+            committed = await consumer.committed(partition)
+            position = await consumer.position(partition)
+            # What was fetched is handled before its offset is committed; a partition without a commit is untouched.
+            if position < ends[partition] or (committed is not None and committed < position):
+                return f"{partition.topic}-{partition.partition} is {ends[partition] - position} records behind"
+        return None
+
+    def scenario(self) -> APIRouter:
+        """Routes with which a scenario moves this service's clock and waits until it is idle; empty in production."""
+        router = APIRouter(prefix="/scenario", include_in_schema=False)
+        clock = self.clock
+        if not isinstance(clock, ScenarioClock):
+            return router
+        Operator = Annotated[Caller, Depends(require(self.settings.province, [Role.OPERATOR]))]
+
+        @router.put("/clock")
+        async def move(wish: MoveClock, _: Operator) -> dict[str, str]:
+            try:
+                clock.move(wish.now)
+            except ValueError as error:
+                raise Problem(409, "CLOCK_NOT_MOVED", str(error), field="now") from error
+            self.moved.set()
+            return {"now": clock.now().isoformat()}
+
+        @router.get("/idle")
+        async def idle(_: Operator) -> dict[str, str | None]:
+            return {"in_hand": await self.idle(), "now": clock.now().isoformat()}
+
+        return router
+
+
+class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Says in the log which partitions this replica has."""
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Partitions went to another replica; what is in flight is made harmless by the inbox."""
+        log.info("consumer.revoked", partitions=len(revoked))
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Partitions came."""
+        log.info("consumer.assigned", partitions=len(assigned))

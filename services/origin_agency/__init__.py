@@ -1,0 +1,1 @@
+"""The agency that gives up an account: information form, remittance, returns."""

@@ -1,0 +1,1 @@
+"""A province's contribution records, and what both agencies share."""

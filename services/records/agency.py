@@ -1,0 +1,140 @@
+"""What both agencies of a province have: who they are, their tables, keys and clock, and how they tell what happened."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from contracts.base import Fact
+from contracts.documents import Body, Document
+from contracts.envelope import envelope
+from contracts.events import AccountFact, CaseFact, DocumentReceived, DocumentSent
+from services.ledger import store as ledger
+from services.messaging.directory import Directory
+from services.messaging.outbox import Outbox, Outgoing, outgoing
+from services.messaging.received import Received
+from services.messaging.sealing import Sealer
+from services.records.vault import Vault
+from services.rules.deadlines import due_on
+from services.rules.loader import Tables
+from services.runtime.clock import Clock
+from services.runtime.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A document that is to be sealed and sent: its kind, its body, and the case it is about."""
+
+    kind: type[Document]
+    body: Body
+    case_id: str
+    person_ref: str
+    addressee: str
+    version: int = 1
+
+
+Told = Fact | Letter
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Until when a leg must be done, and from when its holder is reminded (Interim Measures Art. 8)."""
+
+    due_on: date
+    remind_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """One service of a province, with everything it decides and tells with."""
+
+    province: str
+    service: str
+    tables: Tables
+    vault: Vault
+    directory: Directory
+    outbox: Outbox
+    clock: Clock
+
+    @property
+    def name(self) -> str:
+        """`province/service`, the name under which its log is signed."""
+        return f"{self.province}/{self.service}"
+
+    def due(self, limit: str, start: date) -> Due:
+        """The last day of a leg that began on `start`, and the day on which its holder is reminded.
+
+        Args:
+            limit: a code of the limits table, e.g. `LETTER_TO_FORM`.
+            start: the day of the event that starts the clock; it does not count.
+        """
+        found = self.tables.limit(limit, start)
+        return Due(
+            due_on(start, found.legal_limit_wd, self.tables.calendar).on,
+            due_on(start, found.warn_at_wd, self.tables.calendar).on,
+        )
+
+    async def tell(self, tx: Transaction, told: Sequence[Told], because: Mapping[str, str] | None = None) -> None:
+        """Book and tell what a transaction decided: the last two beats.
+
+        Facts are booked in the province's ledger and get their account sequence numbers; documents are sealed to their
+        addressee and each leaves a `document.sent` with its digest on the journal.
+
+        Args:
+            tx: the open transaction of the decision.
+            told: facts and documents in the order in which they happened.
+            because: for a case, the id of the message that led to what is told.
+        """
+        now = self.clock.now()
+        causes = because or {}
+        sealer = Sealer(self.directory, self.province)
+        facts = []
+        documents: list[Outgoing] = []
+        for item in told:
+            if isinstance(item, Letter):
+                sealed = sealer.seal(item.kind, item.body, case_id=item.case_id, addressee=item.addressee, version=item.version)
+                cause = causes.get(item.case_id)
+                row = outgoing(envelope(sealed, source=self.name, subject=item.case_id, time=now, causation=cause))
+                documents.append(row)
+                fact: Fact = DocumentSent(
+                    case_id=item.case_id,
+                    person_ref=item.person_ref,
+                    document_id=row.event_id,
+                    document_type=item.kind.type_name,
+                    addressee=f"{item.addressee}/{item.kind.to_role}",
+                    digest=row.digest,
+                )
+                facts.append(envelope(fact, source=self.name, subject=item.case_id, time=now, causation=cause))
+            else:
+                subject = subject_of(item)
+                facts.append(envelope(item, source=self.name, subject=subject, time=now, causation=causes.get(subject)))
+        numbered = await ledger.record(tx, facts)
+        await self.outbox.append(tx, [*(outgoing(message) for message in numbered), *documents])
+
+
+def subject_of(fact: Fact) -> str:
+    """What a fact is about, and so its key: the case, or the account where there is none."""
+    if isinstance(fact, CaseFact):
+        return fact.case_id
+    if isinstance(fact, AccountFact):
+        return fact.person_ref
+    subject = getattr(fact, "import_id", None)
+    assert isinstance(subject, str), type(fact)
+    return subject
+
+
+def receipt(record: Received, person_ref: str) -> DocumentReceived:
+    """The journal's note of a document that was accepted: sender, number, digest and proof."""
+    document = record.fact
+    assert isinstance(document, Document), type(document)
+    assert record.envelope is not None
+    return DocumentReceived(
+        case_id=document.case_id,
+        person_ref=person_ref,
+        document_id=record.event_id,
+        document_type=document.type_name,
+        sender=record.envelope.service,
+        number=record.number,
+        digest=record.digest.hex(),
+        checkpoint_digest=record.checkpoint_digest,
+        proof=record.proof_text,
+    )

@@ -1,0 +1,72 @@
+"""What lists of commands have in common: one answer a row, so that good rows are not held back by bad ones."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Command, Contract
+
+
+class CaseList(Command):
+    """A list of cases to act on."""
+
+    case_ids: tuple[str, ...] = Field(min_length=1, max_length=2000)
+
+
+class RowResult(Contract):
+    """What became of one row."""
+
+    case_id: str
+    result: Literal["done", "refused"]
+    code: str | None = None
+    detail: str | None = None
+    legal_basis: str | None = None
+    remedy: str | None = None
+
+
+class ListResult(Contract):
+    """What became of a list, row by row."""
+
+    done: int
+    refused: int
+    rows: tuple[RowResult, ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[RowResult]) -> "ListResult":
+        """Count the rows."""
+        done = sum(row.result == "done" for row in rows)
+        return cls(done=done, refused=len(rows) - done, rows=tuple(rows))
+
+
+def done(case_id: str, code: str | None = None) -> RowResult:
+    """A row that was done; `code` says what was decided where there is a choice."""
+    return RowResult(case_id=case_id, result="done", code=code)
+
+
+def refused(case_id: str, code: str, detail: str, *, legal_basis: str | None = None, remedy: str | None = None) -> RowResult:
+    """A row that was refused, by name."""
+    return RowResult(case_id=case_id, result="refused", code=code, detail=detail, legal_basis=legal_basis, remedy=remedy)
+
+
+NO_SUCH_CASE = "NO_SUCH_CASE"
+SAME_PERSON = "SAME_PERSON"
+NOT_NOW = "NOT_NOW"
+
+FOUR_EYES = "社会保险经办条例 第三十七条"
+
+
+def same_person(case_id: str) -> RowResult:
+    """Maker and checker are one person."""
+    return refused(
+        case_id,
+        SAME_PERSON,
+        "Maker and checker are the same person.",
+        legal_basis=FOUR_EYES,
+        remedy="Let a second person check the case.",
+    )
+
+
+def no_such_case(case_id: str) -> RowResult:
+    """The province has no case of this id."""
+    return refused(case_id, NO_SUCH_CASE, "This agency has no case of this id.", remedy="Check the case id.")

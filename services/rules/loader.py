@@ -1,0 +1,737 @@
+"""The dated tables: read once, checked as a whole, then asked by name. The only module of the rules that reads files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from services.rules.calendar_import import CalendarInvalid, calendar_years
+from services.rules.deadlines import Calendar, CalendarYear
+from services.rules.identity import Sex
+from services.rules.months import Month
+from services.rules.statuses import STEPS, Status, StatusCode
+
+TABLES_DIRECTORY = Path(__file__).parent / "tables"
+ANY_PROVINCE = "*"
+_OPEN = "open"
+_CONFIDENCES = ("found", "confident", "unsure", "untrusted", "design")
+
+
+class TablesInvalid(ValueError):
+    """A table cannot be used; `problems` names every one by file, row and field."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class RateNotPublished(LookupError):
+    """No recording rate of the year is known for the province."""
+
+    def __init__(self, year: int, province: str) -> None:
+        super().__init__(f"no recording rate of {year} is published for province {province}")
+        self.year = year
+        self.province = province
+
+
+class RuleNotInForce(LookupError):
+    """No row of a table is in force on the day."""
+
+    def __init__(self, rule: str, on: date) -> None:
+        super().__init__(f"no rule of {rule} is in force on {on}")
+        self.rule = rule
+        self.on = on
+
+
+class CodeUnknown(LookupError):
+    """A table has no such code; the subclasses say which table."""
+
+    table = ""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"{self.table} has no code {code!r}")
+        self.code = code
+
+
+class ProvinceUnknown(CodeUnknown):
+    """No such province."""
+
+    table = "provinces"
+
+
+class SchemeUnknown(CodeUnknown):
+    """No such insurance scheme."""
+
+    table = "schemes"
+
+
+class RefusalUnknown(CodeUnknown):
+    """No such reason for a refusal or a return."""
+
+    table = "refusals"
+
+
+class LimitUnknown(CodeUnknown):
+    """No such limit in working days."""
+
+    table = "limits"
+
+
+class ProvinceOutOfScope(ValueError):
+    """Taiwan, Hong Kong and Macao take no part in inter-province transfer (S-66 Art. 1)."""
+
+    def __init__(self, province: Province) -> None:
+        super().__init__(f"{province.name_en} ({province.code}) takes no part in inter-province transfer")
+        self.province = province
+
+
+class InterestKind(StrEnum):
+    """How a year's interest is computed (劳办发〔1997〕116号)."""
+
+    MONTH_PRODUCT = "month_product"
+    ANNUAL = "annual"
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """What every row carries: from when to when it is in force (None: open), where it is written, how sure we are.
+
+    `rule` names the row in explanations, for example ``account_ratios@2006-01-01``.
+    """
+
+    rule: str
+    effective_from: date
+    effective_to: date | None
+    source: str
+    confidence: str
+
+    def in_force(self, on: date) -> bool:
+        """Say whether the row holds on the day."""
+        return self.effective_from <= on and (self.effective_to is None or on <= self.effective_to)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRate(Dated):
+    """The recording rate (记账利率) of one year, as a fraction of one. Provinces set it before 2016, the ministry since."""
+
+    year: int
+    provinces: tuple[str, ...]
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRatio(Dated):
+    """The share of the contribution wage credited to the individual account. S-187."""
+
+    ratio: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalRate(Dated):
+    """What the insured person pays of the contribution wage. 国发〔1997〕26号, 国发〔2005〕38号."""
+
+    provinces: tuple[str, ...]
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class InterestMethod(Dated):
+    """The method of a year's interest; `factor` is used by the annual method only. S-116."""
+
+    provinces: tuple[str, ...]
+    method: InterestKind
+    factor: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRatio(Dated):
+    """The share of the wages since `wages_from` that the pooled fund hands over. S-66 Art. 4."""
+
+    ratio: Decimal
+    wages_from: Month
+
+
+@dataclass(frozen=True, slots=True)
+class FundsMove(Dated):
+    """Whether money moves per person between provinces. S-66 Art. 4."""
+
+    moves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryAccountAge(Dated):
+    """The age in full years from which a first insurance outside the hukou province is temporary. S-66 Art. 5(2)."""
+
+    sex: Sex
+    age: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limit(Dated):
+    """A limit in working days and when to warn before it. S-66 Art. 8."""
+
+    code: str
+    legal_limit_wd: int
+    warn_at_wd: int
+    text_zh: str
+    text_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Province(Dated):
+    """A province by its two digits of GB/T 2260; `mainland` says whether it takes part."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    mainland: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme(Dated):
+    """An insurance scheme (AAE140); one that is not `transferable` points to its own procedure."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    transferable: bool
+    pointer_zh: str
+    pointer_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalText(Dated):
+    """Why something is not done: the rule of domain § 1.5 if any, legal basis, reason and remedy."""
+
+    code: str
+    admission_rule: str
+    uses: tuple[str, ...]
+    curable: bool
+    legal_basis: str
+    reason_zh: str
+    reason_en: str
+    remedy_zh: str
+    remedy_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All dated rules, with every lookup as a method. `version` names this set and is stable for equal content."""
+
+    version: str
+    calendar: Calendar
+    calendar_notices: tuple[CalendarYear, ...]
+    recording_rates: tuple[RecordingRate, ...]
+    account_ratios: tuple[AccountRatio, ...]
+    personal_rates: tuple[PersonalRate, ...]
+    interest_methods: tuple[InterestMethod, ...]
+    pool_ratios: tuple[PoolRatio, ...]
+    funds_moves: tuple[FundsMove, ...]
+    temporary_account_ages: tuple[TemporaryAccountAge, ...]
+    limits: tuple[Limit, ...]
+    provinces: Mapping[str, Province]
+    schemes: Mapping[str, Scheme]
+    refusals: Mapping[str, RefusalText]
+    statuses: Mapping[StatusCode, Status]
+    _rate_index: Mapping[tuple[int, str], RecordingRate]
+
+    def recording_rate(self, year: int, province: str) -> RecordingRate:
+        """Return the recording rate of a year; the province's own row wins over the national one.
+
+        Raises RateNotPublished.
+        """
+        found = self._rate_index.get((year, province)) or self._rate_index.get((year, ANY_PROVINCE))
+        if found is None:
+            raise RateNotPublished(year, province)
+        return found
+
+    def account_ratio(self, month: Month) -> AccountRatio:
+        """Return the share of a month's wage that goes to the individual account. Raises RuleNotInForce before 1998."""
+        return _in_force(self.account_ratios, "account_ratios", month.first_day)
+
+    def personal_rate(self, month: Month, province: str) -> PersonalRate:
+        """Return what the person pays of a month's wage. Raises RuleNotInForce before 1997."""
+        return _in_force(_of_province(self.personal_rates, province), "personal_rates", month.first_day)
+
+    def interest_method(self, year: int, province: str) -> InterestMethod:
+        """Return how the interest of a year is computed in the province. Raises RuleNotInForce."""
+        return _in_force(_of_province(self.interest_methods, province), "interest_methods", date(year, 12, 31))
+
+    def pool_ratio(self, on: date) -> PoolRatio:
+        """Return the pooled fund's share for a transfer on the day. Raises RuleNotInForce before 2010."""
+        return _in_force(self.pool_ratios, "pool_ratios", on)
+
+    def funds_move(self, on: date) -> bool:
+        """Say whether a transfer on the day moves money. Raises RuleNotInForce before 2010."""
+        return _in_force(self.funds_moves, "funds_move", on).moves
+
+    def temporary_account_age(self, sex: Sex, on: date) -> int | None:
+        """Return the age from which a relationship established on the day is temporary; None when the rule is not in force."""
+        rows = (row for row in self.temporary_account_ages if row.sex is sex and row.in_force(on))
+        found = next(rows, None)
+        return None if found is None else found.age
+
+    def limit(self, code: str, on: date) -> Limit:
+        """Return a limit in working days. Raises LimitUnknown, RuleNotInForce."""
+        rows = [row for row in self.limits if row.code == code]
+        if not rows:
+            raise LimitUnknown(code)
+        return _in_force(rows, f"limits {code}", on)
+
+    def province(self, code: str) -> Province:
+        """Return a province by its two digits, within the scope or not. Raises ProvinceUnknown."""
+        found = self.provinces.get(code)
+        if found is None:
+            raise ProvinceUnknown(code)
+        return found
+
+    def participating_province(self, code: str) -> Province:
+        """Return a province that takes part in inter-province transfer. Raises ProvinceUnknown, ProvinceOutOfScope."""
+        found = self.province(code)
+        if not found.mainland:
+            raise ProvinceOutOfScope(found)
+        return found
+
+    def scheme(self, code: str) -> Scheme:
+        """Return an insurance scheme by its AAE140 code. Raises SchemeUnknown."""
+        found = self.schemes.get(code)
+        if found is None:
+            raise SchemeUnknown(code)
+        return found
+
+    def refusal(self, code: str) -> RefusalText:
+        """Return the words of a refusal or return code. Raises RefusalUnknown."""
+        found = self.refusals.get(code)
+        if found is None:
+            raise RefusalUnknown(code)
+        return found
+
+    def status(self, code: StatusCode) -> Status:
+        """Return the words of a public status; every code has them."""
+        return self.statuses[code]
+
+
+class _Provincial(Protocol):
+    @property
+    def provinces(self) -> tuple[str, ...]: ...
+
+
+_DatedT = TypeVar("_DatedT", bound=Dated)
+_ProvincialT = TypeVar("_ProvincialT", bound=_Provincial)
+_T = TypeVar("_T")
+
+
+def _in_force(rows: Iterable[_DatedT], rule: str, on: date) -> _DatedT:
+    for row in rows:
+        if row.in_force(on):
+            return row
+    raise RuleNotInForce(rule, on)
+
+
+def _of_province(rows: tuple[_ProvincialT, ...], province: str) -> list[_ProvincialT]:
+    # A province's own rows come first, so that they win over the national ones.
+    own = [row for row in rows if province in row.provinces]
+    return own + [row for row in rows if ANY_PROVINCE in row.provinces]
+
+
+class _Row:
+    """One row being read; what is wrong with it is noted, so that all problems come out together."""
+
+    def __init__(self, file: str, number: int, values: Mapping[str, Any], problems: list[str]) -> None:
+        self._place = f"{file} row {number}"
+        self._values = values
+        self._problems = problems
+        self._unread = set(values)
+
+    def problem(self, text: str) -> None:
+        self._problems.append(f"{self._place}: {text}")
+
+    def _value(self, key: str) -> Any:
+        self._unread.discard(key)
+        if key not in self._values:
+            self.problem(f"{key} is missing")
+        return self._values.get(key)
+
+    def text(self, key: str) -> str:
+        value = self._value(key)
+        if value is not None and not isinstance(value, str):
+            self.problem(f"{key} = {value!r} is not a text")
+        return value if isinstance(value, str) else ""
+
+    def one_of(self, key: str, allowed: Iterable[str]) -> str:
+        allowed = tuple(allowed)
+        value = self.text(key)
+        if value not in allowed:
+            self.problem(f"{key} = {value!r} is none of {', '.join(allowed)}")
+            return allowed[0]
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._value(key)
+        if not isinstance(value, bool):
+            self.problem(f"{key} = {value!r} is not true or false")
+        return value is True
+
+    def integer(self, key: str, low: int, high: int) -> int:
+        value = self._value(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            self.problem(f"{key} = {value!r} is not a whole number from {low} to {high}")
+            return low
+        return value
+
+    def fraction(self, key: str, high: str = "1") -> Decimal:
+        value = self._value(key)
+        try:
+            number = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal("NaN")
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if number.is_nan() or not 0 <= number <= Decimal(high):
+            self.problem(f'{key} = {value!r} is not a number from 0 to {high}, like "0.08"')
+            return Decimal(0)
+        return number
+
+    def day(self, key: str) -> date:
+        value = self._value(key)
+        if not isinstance(value, date) or isinstance(value, datetime):
+            self.problem(f"{key} = {value!r} is not a date")
+            return date.min
+        return value
+
+    def open_day(self, key: str) -> date | None:
+        if self._values.get(key, _OPEN) == _OPEN:
+            self._unread.discard(key)
+            return None
+        return self.day(key)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Read a text or a list of texts."""
+        value = self._value(key)
+        listed = [value] if isinstance(value, str) else value
+        if not isinstance(listed, list) or not listed or not all(isinstance(one, str) for one in listed):
+            self.problem(f"{key} = {value!r} is not a text or a list of texts")
+            return ()
+        return tuple(listed)
+
+    def provinces(self) -> tuple[str, ...]:
+        listed = self.texts("province")
+        for code in listed:
+            if code != ANY_PROVINCE and not (len(code) == 2 and code.isdigit()):
+                self.problem(f'province {code!r} is neither two digits nor "*"')
+        return listed
+
+    def dated(self, key: str) -> dict[str, Any]:
+        effective_from, effective_to = self.day("effective_from"), self.open_day("effective_to")
+        if effective_to is not None and effective_to < effective_from:
+            self.problem(f"effective_to {effective_to} lies before effective_from {effective_from}")
+        return {
+            "rule": key if "/" in key else f"{key}@{effective_from}",
+            "effective_from": effective_from,
+            "effective_to": effective_to,
+            "source": self.text("source"),
+            "confidence": self.one_of("confidence", _CONFIDENCES),
+        }
+
+    def finish(self) -> None:
+        for key in sorted(self._unread):
+            self.problem(f"{key} is not a field of this table")
+
+
+def _recording_rate(row: _Row) -> RecordingRate:
+    year, provinces = row.integer("year", 1950, 2100), row.provinces()
+    shown = provinces[0] if len(provinces) == 1 else "provinces"
+    return RecordingRate(
+        **row.dated(f"recording_rates@{year}/{shown}"), year=year, provinces=provinces, rate=row.fraction("rate")
+    )
+
+
+def _account_ratio(row: _Row) -> AccountRatio:
+    return AccountRatio(**row.dated("account_ratios"), ratio=row.fraction("ratio"))
+
+
+def _personal_rate(row: _Row) -> PersonalRate:
+    return PersonalRate(**row.dated("personal_rates"), provinces=row.provinces(), rate=row.fraction("rate"))
+
+
+def _interest_method(row: _Row) -> InterestMethod:
+    method = InterestKind(row.one_of("method", list(InterestKind)))
+    return InterestMethod(
+        **row.dated("interest_methods"),
+        provinces=row.provinces(),
+        method=method,
+        factor=row.fraction("factor", high="2") if method is InterestKind.ANNUAL else Decimal(0),
+    )
+
+
+def _pool_ratio(row: _Row) -> PoolRatio:
+    wages_from = row.day("wages_from")
+    return PoolRatio(
+        **row.dated("pool_ratios"),
+        ratio=row.fraction("ratio"),
+        wages_from=Month.of(wages_from) if wages_from.year >= 1950 else Month(1950, 1),
+    )
+
+
+def _funds_move(row: _Row) -> FundsMove:
+    return FundsMove(**row.dated("funds_move"), moves=row.flag("moves"))
+
+
+def _temporary_account_age(row: _Row) -> TemporaryAccountAge:
+    return TemporaryAccountAge(
+        **row.dated("temporary_account_ages"), sex=Sex(row.one_of("sex", list(Sex))), age=row.integer("age", 16, 100)
+    )
+
+
+def _limit(row: _Row) -> Limit:
+    code = row.text("code")
+    legal_limit_wd = row.integer("legal_limit_wd", 1, 1000)
+    return Limit(
+        **row.dated(f"limits/{code}"),
+        code=code,
+        legal_limit_wd=legal_limit_wd,
+        warn_at_wd=row.integer("warn_at_wd", 1, legal_limit_wd),
+        text_zh=row.text("text_zh"),
+        text_en=row.text("text_en"),
+    )
+
+
+def _province(row: _Row) -> Province:
+    code = row.text("code")
+    return Province(
+        **row.dated(f"provinces/{code}"),
+        code=code,
+        name_zh=row.text("name_zh"),
+        name_en=row.text("name_en"),
+        mainland=row.flag("mainland"),
+    )
+
+
+def _scheme(row: _Row) -> Scheme:
+    code = row.text("code")
+    return Scheme(
+        **row.dated(f"schemes/{code}"),
+        code=code,
+        name_zh=row.text("name_zh"),
+        name_en=row.text("name_en"),
+        transferable=row.flag("transferable"),
+        pointer_zh=row.text("pointer_zh"),
+        pointer_en=row.text("pointer_en"),
+    )
+
+
+def _refusal(row: _Row) -> RefusalText:
+    code = row.text("code")
+    return RefusalText(
+        **row.dated(f"refusals/{code}"),
+        code=code,
+        admission_rule=row.text("rule"),
+        uses=row.texts("uses"),
+        curable=row.flag("curable"),
+        legal_basis=row.text("legal_basis"),
+        reason_zh=row.text("reason_zh"),
+        reason_en=row.text("reason_en"),
+        remedy_zh=row.text("remedy_zh"),
+        remedy_en=row.text("remedy_en"),
+    )
+
+
+def _status(row: _Row) -> Status:
+    dated = row.dated("statuses")
+    del dated["rule"]
+    return Status(
+        **dated,
+        code=StatusCode(row.one_of("code", list(StatusCode))),
+        step=row.integer("step", 1, STEPS),
+        terminal=row.flag("terminal"),
+        flag=row.flag("flag"),
+        paused=row.flag("paused"),
+        limit=row.text("limit") or None,
+        text_zh=row.text("text_zh"),
+        text_en=row.text("text_en"),
+        to_do_zh=row.text("to_do_zh"),
+        to_do_en=row.text("to_do_en"),
+    )
+
+
+_FILES = (
+    "account_ratios",
+    "calendar",
+    "funds_move",
+    "interest_methods",
+    "limits",
+    "personal_rates",
+    "pool_ratios",
+    "provinces",
+    "recording_rates",
+    "refusals",
+    "schemes",
+    "statuses",
+    "temporary_account_ages",
+    "version",
+)
+
+
+def load_tables(directory: Path | None = None) -> Tables:
+    """Read the dated tables; a file of the same name in `directory` takes the place of ours, as a whole.
+
+    Raises TablesInvalid with every problem found: a directory that is none, a file that no table has, a field that is
+    missing or wrong, two rows in force at once for the same thing.
+    """
+    problems: list[str] = []
+    contents: dict[str, Mapping[str, Any]] = {}
+    for name, path in _paths(directory, problems).items():
+        try:
+            contents[name] = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            problems.append(f"{name}.toml is not TOML in UTF-8: {error}")
+    if problems:
+        raise TablesInvalid(tuple(problems))
+    return build_tables(contents)
+
+
+def _paths(directory: Path | None, problems: list[str]) -> dict[str, Path]:
+    paths = {name: TABLES_DIRECTORY / f"{name}.toml" for name in _FILES}
+    if directory is None:
+        return paths
+    if not directory.is_dir():
+        problems.append(f"{directory} is not a directory")
+        return {}
+    for path in sorted(directory.glob("*.toml")):
+        if path.stem in paths:
+            paths[path.stem] = path
+        else:
+            problems.append(f"{path.name} is no table; the tables are {', '.join(_FILES)}")
+    return paths
+
+
+def build_tables(contents: Mapping[str, Mapping[str, Any]]) -> Tables:
+    """Check parsed tables (name of the file without ``.toml`` to its content) and index them. Raises TablesInvalid."""
+    problems: list[str] = []
+
+    def rows(file: str, key: str, read: Callable[[_Row], _T]) -> tuple[_T, ...]:
+        listed = contents[file].get(key)
+        if not isinstance(listed, list) or not listed:
+            problems.append(f"{file}.toml has no [[{key}]] row")
+            return ()
+        found = []
+        for number, values in enumerate(listed, 1):
+            row = _Row(f"{file}.toml", number, values, problems)
+            found.append(read(row))
+            row.finish()
+        return tuple(found)
+
+    recording_rates = rows("recording_rates", "recording_rate", _recording_rate)
+    account_ratios = rows("account_ratios", "account_ratio", _account_ratio)
+    personal_rates = rows("personal_rates", "personal_rate", _personal_rate)
+    interest_methods = rows("interest_methods", "interest_method", _interest_method)
+    pool_ratios = rows("pool_ratios", "pool_ratio", _pool_ratio)
+    funds_moves = rows("funds_move", "funds_move", _funds_move)
+    ages = rows("temporary_account_ages", "temporary_account_age", _temporary_account_age)
+    limits = rows("limits", "limit", _limit)
+    provinces = rows("provinces", "province", _province)
+    schemes = rows("schemes", "scheme", _scheme)
+    refusals = rows("refusals", "refusal", _refusal)
+    statuses = rows("statuses", "status", _status)
+
+    _once(account_ratios, lambda row: ("",), "account_ratios.toml", problems)
+    _once(personal_rates, lambda row: row.provinces, "personal_rates.toml", problems)
+    _once(interest_methods, lambda row: row.provinces, "interest_methods.toml", problems)
+    _once(pool_ratios, lambda row: ("",), "pool_ratios.toml", problems)
+    _once(funds_moves, lambda row: ("",), "funds_move.toml", problems)
+    _once(ages, lambda row: (row.sex,), "temporary_account_ages.toml", problems)
+    _once(limits, lambda row: (row.code,), "limits.toml", problems)
+
+    rate_index: dict[tuple[int, str], RecordingRate] = {}
+    for rate in recording_rates:
+        for province in rate.provinces:
+            if (rate.year, province) in rate_index:
+                problems.append(f"recording_rates.toml: the rate of {rate.year} for {province!r} is there twice")
+            rate_index[rate.year, province] = rate
+
+    notices: tuple[CalendarYear, ...] = ()
+    try:
+        notices = calendar_years(contents["calendar"])
+    except CalendarInvalid as error:
+        problems.extend(f"calendar.toml: {one}" for one in error.errors)
+    name = contents["version"].get("name")
+    if not isinstance(name, str) or not name:
+        problems.append("version.toml has no name")
+    statuses_by_code = _by_code(statuses, "statuses.toml", problems)
+    problems.extend(f"statuses.toml: {code} is missing" for code in StatusCode if code not in statuses_by_code)
+    limit_codes = {limit.code for limit in limits}
+    problems.extend(
+        f"statuses.toml: {status.code} names the limit {status.limit}, which limits.toml does not have"
+        for status in statuses
+        if status.limit is not None and status.limit not in limit_codes
+    )
+    tables = Tables(
+        version=f"{name}+{_digest(contents)}",
+        calendar=Calendar.of(notices),
+        calendar_notices=notices,
+        recording_rates=recording_rates,
+        account_ratios=account_ratios,
+        personal_rates=personal_rates,
+        interest_methods=interest_methods,
+        pool_ratios=pool_ratios,
+        funds_moves=funds_moves,
+        temporary_account_ages=ages,
+        limits=limits,
+        provinces=_by_code(provinces, "provinces.toml", problems),
+        schemes=_by_code(schemes, "schemes.toml", problems),
+        refusals=_by_code(refusals, "refusals.toml", problems),
+        statuses=statuses_by_code,
+        _rate_index=MappingProxyType(rate_index),
+    )
+    if problems:
+        raise TablesInvalid(tuple(problems))
+    return tables
+
+
+class _Coded(Protocol):
+    @property
+    def code(self) -> str: ...
+
+
+_CodedT = TypeVar("_CodedT", bound=_Coded)
+
+
+def _by_code(rows: tuple[_CodedT, ...], file: str, problems: list[str]) -> Mapping[Any, _CodedT]:
+    found: dict[str, _CodedT] = {}
+    for row in rows:
+        if row.code in found:
+            problems.append(f"{file}: the code {row.code} is there twice")
+        found[row.code] = row
+    return MappingProxyType(found)
+
+
+def _once(
+    rows: tuple[_DatedT, ...],
+    keys: Callable[[_DatedT], Iterable[str]],
+    file: str,
+    problems: list[str],
+) -> None:
+    """Note every pair of rows that hold for the same key on the same day."""
+    by_key: dict[str, list[_DatedT]] = {}
+    for row in rows:
+        for key in keys(row):
+            by_key.setdefault(key, []).append(row)
+    for key, listed in by_key.items():
+        listed.sort(key=lambda row: row.effective_from)
+        for earlier, later in pairwise(listed):
+            if earlier.effective_to is None or later.effective_from <= earlier.effective_to:
+                problems.append(f"{file}: two rows{' for ' + repr(key) if key else ''} are in force on {later.effective_from}")
+
+
+def _digest(contents: Mapping[str, Mapping[str, Any]]) -> str:
+    # Over the parsed content: comments, blanks and line ends do not make another rule set, a changed figure does.
+    text = json.dumps(contents, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
