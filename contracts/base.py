@@ -24,9 +24,10 @@ def _month(text: str) -> str:
     Raises:
         ValueError: when the text is not `YYYY-MM`.
     """
-    if len(text) != 7:
-        raise ValueError("a month is written YYYY-MM")
-    date.fromisoformat(f"{text}-01")
+    try:
+        date.fromisoformat(f"{text}-01")
+    except ValueError:  # its own words would repeat the text, which may be anything
+        raise ValueError("a month is written YYYY-MM and is in the calendar") from None
     return text
 
 

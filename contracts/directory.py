@@ -1,10 +1,9 @@
 """The signed directory of agencies, and the signed checkpoints of every service's log."""
 
 import hashlib
-from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from contracts.base import Contract, Digest, ProvinceCode, ServiceName
 from contracts.documents import PayeeAccount
@@ -17,8 +16,8 @@ class PublicKey(Contract):
     owner: ServiceName = Field(description="province/service; sealing keys belong to `province/sealing`")
     use: Literal["signing", "sealing"]
     public_hex: str = Field(pattern=r"^[0-9a-f]{64}$", description="raw Ed25519 or X25519 key")
-    valid_from: datetime
-    valid_to: datetime | None = None
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None = None
 
 
 class DirectoryEntry(Contract):
@@ -32,7 +31,7 @@ class DirectoryEntry(Contract):
     postcode: str
     payee: PayeeAccount
     keys: tuple[PublicKey, ...]
-    issued_at: datetime
+    issued_at: AwareDatetime
 
 
 class SignedEntry(Contract):
@@ -52,7 +51,7 @@ class Checkpoint(Contract):
     last: int = Field(ge=1)
     root: Digest
     previous: Digest = Field(description="digest of the checkpoint before; 64 zeros for the first")
-    signed_at: datetime
+    signed_at: AwareDatetime
 
 
 class SignedCheckpoint(Contract):

@@ -1,17 +1,20 @@
 """The CloudEvents 1.0 envelope, structured JSON: the exact bytes of a record carry everything that is signed."""
 
+import re
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
 import orjson
 import uuid_utils
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 
 from contracts.base import Contract, Fact
 from contracts.registry import FACTS
 from contracts.upcasters import UPCASTERS, bring_up_to_date
 
 PREFIX = "cn.jiexu."
+
+_VERSION = re.compile(r"[1-9][0-9]{0,3}")
 
 FactT = TypeVar("FactT", bound=Fact, covariant=True)
 
@@ -31,11 +34,11 @@ class Envelope(Contract, Generic[FactT]):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     specversion: Literal["1.0"] = "1.0"
-    id: str = Field(min_length=1, max_length=64, description="UUIDv7, or derived where a step taken twice must collide")
+    id: str = Field(pattern=r"^[!-~]{1,64}$", description="UUIDv7, or derived where a step taken twice must collide")
     source: str = Field(pattern=r"^/provinces/\d{2}/[a-z-]+$")
     type: str = Field(pattern=r"^cn\.jiexu\.[a-z_.]+\.v\d+$")
     subject: str = Field(min_length=1, max_length=64, description="the case, or the account reference where there is none")
-    time: datetime = Field(description="when it happened, with offset")
+    time: AwareDatetime = Field(description="when it happened, with offset")
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str | None = None
     causationid: str | None = Field(default=None, description="id of the message that led to this one")
@@ -117,14 +120,16 @@ def decode(value: bytes) -> Envelope[Fact]:
     fact = FACTS.get(type_name)
     if fact is None:
         raise Undecodable("unknown_type", raw["type"][:80])
-    if not version.isdigit() or int(version) > fact.version or int(version) < 1:
+    if not _VERSION.fullmatch(version) or int(version) > fact.version:
         raise Undecodable("unknown_version", raw["type"][:80])
     try:
         if int(version) < fact.version:
             value = orjson.dumps(bring_up_to_date(raw, type_name, int(version), fact.version, UPCASTERS))
         return adapter(fact).validate_json(value)
-    except (ValidationError, KeyError) as error:
+    except ValidationError as error:
         raise Undecodable("invalid", _first_problem(error)) from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # an upcaster met data that its version never had
+        raise Undecodable("invalid", f"version {version} cannot be brought up to date: {type(error).__name__}") from error
 
 
 def adapter(fact: type[Fact]) -> TypeAdapter[Envelope[Fact]]:
@@ -135,9 +140,7 @@ def adapter(fact: type[Fact]) -> TypeAdapter[Envelope[Fact]]:
     return found
 
 
-def _first_problem(error: ValidationError | KeyError) -> str:
+def _first_problem(error: ValidationError) -> str:
     """Where the first problem is, without the value, which may be a person's."""
-    if isinstance(error, KeyError):
-        return f"the field {error} is missing"
     first = error.errors(include_input=False, include_url=False)[0]
     return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

@@ -5,11 +5,11 @@ sequence number (`account_sequences`): a replayed ledger can differ from the liv
 recorded twice.
 """
 
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from contracts.base import (
     Actor,
@@ -415,7 +415,7 @@ class NoticeDelivered(CaseFact):
     language: Literal["zh-CN", "en"]
     message_id: str
     evidence: str
-    delivered_at: datetime
+    delivered_at: AwareDatetime
 
 
 class NoticeFailed(CaseFact):

@@ -59,11 +59,13 @@ class Directory:
         """
         entry = open_entry(signed, self._root)
         known = self._entries.get(entry.province)
-        if known is None or known.issued_at <= entry.issued_at:
+        newest = known is None or known.issued_at <= entry.issued_at
+        if newest:
             self._entries[entry.province] = entry
             self._signed[entry.province] = signed
         for key in entry.keys:
-            self._keys[key.key_id] = key
+            if newest or key.key_id not in self._keys:  # an older entry does not bring back a key that was ended
+                self._keys[key.key_id] = key
         return entry
 
     def knows(self, province: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 
+from contracts import topics
 from contracts.base import Fact
 from contracts.events import QuarantineReason
 from services.messaging.inbox import Inbox
@@ -113,8 +114,10 @@ class BatchHandler:
                 continue
             if isinstance(record.fact, self._wants):
                 good.append(record)
-            elif record.role:
-                bad.append(Parked(record, QuarantineReason.UNEXPECTED, f"{type(record.fact).__name__} is not for this role"))
+            elif record.topic.startswith("exchange."):
+                known = record.role in topics.ROLES
+                reason = QuarantineReason.UNEXPECTED if known else QuarantineReason.NO_ROLE
+                bad.append(Parked(record, reason, f"{type(record.fact).__name__} is not for this role"))
         return good, bad
 
     async def _transact(self, good: Sequence[Received], bad: Sequence[Parked]) -> None:
@@ -167,11 +170,14 @@ class BatchHandler:
 
 def _split(fresh: Sequence[Received], parked: Sequence[Parked], waiting: set[str]) -> tuple[list[Received], list[Received]]:
     """What may be handled now, and what must wait behind its case's poison. What came before the poison may go on."""
-    poisoned_at = {item.record.key: (item.record.partition, item.record.offset) for item in reversed(parked)}
+    poisoned_at: dict[str, tuple[str, int, int]] = {}
+    for item in parked:
+        at = (item.record.topic, item.record.partition, item.record.offset)
+        poisoned_at[item.record.key] = min(at, poisoned_at.get(item.record.key, at))
     free: list[Received] = []
     behind: list[Received] = []
     for record in fresh:
         place = poisoned_at.get(record.key)
-        before = place is None or (place[0] == record.partition and record.offset < place[1])
+        before = place is None or (place[:2] == (record.topic, record.partition) and record.offset < place[2])
         (free if before and record.key not in waiting else behind).append(record)
     return free, behind

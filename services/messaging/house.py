@@ -27,7 +27,7 @@ from services.messaging.signing import Signer, read_signing_key
 from services.messaging.verification import Verifier
 from services.runtime.broker import KafkaAccess, start_when_there
 from services.runtime.clock import ScenarioClock
-from services.runtime.database import Database
+from services.runtime.database import TRANSIENT, Database
 from services.runtime.http import MoveClock, Problem, require
 from services.runtime.identity import Caller, Role
 from services.runtime.settings import Settings
@@ -80,7 +80,8 @@ class House:
         self.verifier = Verifier(self.directory, settings.province)
         self.broker = self.access.broker()
         self.handler: BatchHandler | None = None
-        self.moved = asyncio.Event()  # set when a scenario moved the clock, so that timers look at once
+        self._alarms: list[asyncio.Event] = []  # set when a scenario moved the clock, so that timers look at once
+        self._at_end: list[Task] = []
         self._consumer_started = False
         self._tasks: list[tuple[str, Task]] = []
         self._busy: dict[str, Callable[[], bool]] = {}
@@ -137,6 +138,33 @@ class House:
         self._tasks.append((name, task))
         self._busy[name] = busy
 
+    def every(self, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Do some work now and then, and at once when a scenario has moved the clock."""
+        alarm = asyncio.Event()
+        alarm.set()
+        at_work = False
+
+        async def timer() -> None:
+            nonlocal at_work
+            await self.database.open_when_there()
+            while True:
+                at_work = True
+                alarm.clear()
+                try:
+                    await work()
+                finally:
+                    at_work = False
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await alarm.wait()
+
+        self._alarms.append(alarm)
+        self.also_run(name, timer, busy=lambda: at_work or alarm.is_set())
+
+    def at_end(self, task: Task) -> None:
+        """Add something to be closed when the service stops."""
+        self._at_end.append(task)
+
     @asynccontextmanager
     async def living(self, _: FastAPI) -> AsyncIterator[None]:
         """FastAPI's lifespan: tasks start at once and wait for their servers; nothing is given up."""
@@ -151,6 +179,8 @@ class House:
             for task in tasks:
                 with suppress(asyncio.CancelledError):
                     await task
+            for end in self._at_end:
+                await end()
             await self.relay.close()
             await self.database.close()
             if self.keys_database is not None:
@@ -169,6 +199,9 @@ class House:
             try:
                 await task()
                 return
+            except TRANSIENT as error:
+                log.warning("task.waits", task=name, error=type(error).__name__)
+                await asyncio.sleep(1)
             except Exception:
                 log.exception("task.failed", task=name)
                 await asyncio.sleep(1)
@@ -257,7 +290,8 @@ class House:
                 clock.move(wish.now)
             except ValueError as error:
                 raise Problem(409, "CLOCK_NOT_MOVED", str(error), field="now") from error
-            self.moved.set()
+            for alarm in self._alarms:
+                alarm.set()
             return {"now": clock.now().isoformat()}
 
         @router.get("/idle")

@@ -48,9 +48,9 @@ class Quarantine:
                 item.record.key,
                 item.record.envelope.id if item.record.envelope else None,
                 str(item.reason),
-                item.detail[:500],
+                item.detail[:500].replace("\x00", "\ufffd"),
                 item.record.value,
-                json.dumps({name: value.hex() for name, value in item.record.headers.items()}),
+                json.dumps({name.replace("\x00", "\ufffd"): value.hex() for name, value in item.record.headers.items()}),
                 item.attempts,
             )
             for quarantine_id, item in zip(ids, parked, strict=True)

@@ -33,7 +33,7 @@ class Received:
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            key=(record.key or b"").decode("utf-8", "replace"),
+            key=(record.key or b"").decode("utf-8", "replace").replace("\x00", "\ufffd"),  # PostgreSQL's text has no NUL
             value=value,
             headers={str(name): content or b"" for name, content in record.headers},
             digest=hashlib.sha256(value).digest(),

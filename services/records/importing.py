@@ -5,9 +5,9 @@ Every year's principal and interest is booked as its own event, so the account i
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from contracts.base import Fact
 from contracts.envelope import new_id
@@ -19,6 +19,7 @@ from services.records.model import Personal, Record
 from services.rules.amounts import (
     MonthsOverlap,
     RatePending,
+    RecordInvalid,
     RowKind,
     Segment,
     YearRow,
@@ -120,7 +121,7 @@ def opening_facts(record: Record, tables: Tables, on: date) -> list[Fact]:
     return [AccountOpened(person_ref=record.person_ref, kind=kind, opened_on=opened_on, opening_fen=opening)]
 
 
-def contribution_facts(person_ref: str, rows: Sequence[YearRow], tables: Tables) -> Iterator[Fact]:
+def contribution_facts(person_ref: str, rows: Sequence[YearRow], tables: Tables) -> Iterator[ContributionRecorded]:
     """One fact a year: what its paid rows bring to the account and to the pooled fund."""
     years: dict[int, list[YearRow]] = {}
     for row in rows:
@@ -129,13 +130,14 @@ def contribution_facts(person_ref: str, rows: Sequence[YearRow], tables: Tables)
         split = [principal_of(row, tables) for row in of_year]
         account_fen, pool_fen = sum(part.account_fen for part in split), sum(part.pool_fen for part in split)
         if account_fen or pool_fen:
-            yield ContributionRecorded(
+            yield ContributionRecorded.model_construct(
                 person_ref=person_ref,
                 year=year,
                 months=sum(row.months for row in of_year),
                 account_fen=account_fen,
                 pool_fen=pool_fen,
                 rule_set=tables.version,
+                rows=None,
             )
 
 
@@ -170,13 +172,19 @@ class Importer:
         self._database = database
         self._agency = agency
 
-    async def known(self, parsed: ParsedFiles) -> ParsedFiles:
-        """Check the files against the records that are there; what contradicts them becomes an error of its row."""
+    async def known(self, parsed: ParsedFiles, *, after: int = 0) -> ParsedFiles:
+        """Check the files against the records that are there; what contradicts them becomes an error.
+
+        Args:
+            parsed: the files.
+            after: how many persons of a broken-off import are booked already.
+        """
         errors: list[RowError] = []
         vault = self._agency.vault
         persons = list(parsed.persons)
-        for at in range(0, len(persons), 2000):
+        for at in range(after, len(persons), 2000):
             hashes = {vault.id_hash(person.id_number): person for person in persons[at : at + 2000]}
+            errors.extend(self._impossible(parsed, persons[at : at + 2000]))
             async with self._database.transaction("import") as tx:
                 found = await store.by_hash(tx, vault, list(hashes))
             for id_hash, record in found.items():
@@ -199,19 +207,32 @@ class Importer:
                     )
         return replace(parsed, errors=(*parsed.errors, *errors)) if errors else parsed
 
+    def _impossible(self, parsed: ParsedFiles, persons: Sequence[Person]) -> Iterator[RowError]:
+        """Rows whose money cannot be split: the rates together do not reach the account's share."""
+        for person in persons:
+            rows = parsed.contributions_by_id_number.get(person.id_number, ())
+            try:
+                for _ in contribution_facts("", rows, self._agency.tables):
+                    pass
+            except RecordInvalid as error:
+                yield RowError(
+                    CONTRIBUTIONS_FILE,
+                    0,
+                    "employer_rate",
+                    mask_id_number(person.id_number),
+                    str(error),
+                    "correct the employer rate of the named months",
+                )
+
+    async def begun(self, digest: str) -> tuple[str, int, str] | None:
+        """Id, persons done and state of an import of these very files, where there was one."""
+        async with self._database.transaction("import") as tx:
+            row = await tx.one(SQL["import_by_digest"], digest)
+        return (row["import_id"], row["persons_done"], row["state"]) if row else None
+
     async def begin(self, job: Import) -> None:
         """Write the import down, with everything that is wrong in its files."""
-        errors = [
-            {
-                "file": error.file,
-                "line": error.line,
-                "column": error.column,
-                "value": error.value,
-                "reason": error.reason,
-                "remedy": error.remedy,
-            }
-            for error in job.parsed.errors[:10_000]
-        ]
+        errors = [asdict(error) for error in job.parsed.errors[:10_000]]
         async with self._database.transaction("import") as tx:
             await tx.execute(
                 SQL["add_import"],
@@ -224,13 +245,29 @@ class Importer:
                 json.dumps(errors, ensure_ascii=False),
             )
 
-    async def run(self, job: Import) -> None:
-        """Book all persons of an import, chunk by chunk; each chunk is whole or not there."""
+    async def run(self, job: Import, *, after: int = 0) -> None:
+        """Book the persons of an import chunk by chunk, each whole or not there; a broken-off import goes on where it was."""
         persons = job.parsed.persons
-        for at in range(0, len(persons), CHUNK):
+        for at in range(after, len(persons), CHUNK):
             await self._chunk(job, persons[at : at + CHUNK], at)
         if not persons:
             await self._finish(job, 0)
+
+    async def state(self, import_id: str) -> dict[str, Any] | None:
+        """How far an import is, and what was wrong in its files."""
+        async with self._database.transaction("import") as tx:
+            row = await tx.one(SQL["import_state"], import_id)
+        if row is None:
+            return None
+        return {
+            "import_id": row["import_id"],
+            "state": row["state"],
+            "persons": row["persons"],
+            "persons_done": row["persons_done"],
+            "rows": row["rows"],
+            "refused_rows": row["refused_rows"],
+            "errors": json.loads(row["errors"]),
+        }
 
     async def _finish(self, job: Import, done: int) -> None:
         async with self._database.transaction("import") as tx:

@@ -51,10 +51,9 @@ SELECT import_id, digest, actor, state, persons, persons_done, rows, refused_row
  WHERE import_id = $1;
 
 -- import_by_digest --
-SELECT import_id
+SELECT import_id, persons_done, state
   FROM records.imports
- WHERE digest = $1
-   AND state <> 'failed';
+ WHERE digest = $1;
 
 -- person_keys --
 SELECT person_ref, key

@@ -28,7 +28,8 @@ class ScenarioClock(Clock):
 
     def __init__(self, start: datetime | None = None) -> None:
         self._put_at = time.monotonic()
-        self._put_to = start or datetime.now(SHANGHAI)
+        assert start is None or start.tzinfo is not None, start
+        self._put_to = (start or datetime.now(SHANGHAI)).astimezone(SHANGHAI)
 
     def now(self) -> datetime:
         """The scenario's time."""

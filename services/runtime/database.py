@@ -181,4 +181,4 @@ class Database:
 
 async def pause(attempt: int, *, base_s: float = 0.1, cap_s: float = 5.0) -> None:
     """Wait with exponential back-off and jitter before attempt + 1."""
-    await asyncio.sleep(min(cap_s, base_s * 2**attempt) * (0.5 + random.random() / 2))  # noqa: S311 - jitter, not a secret
+    await asyncio.sleep(min(cap_s, base_s * 2 ** min(attempt, 20)) * (0.5 + random.random() / 2))  # noqa: S311 - jitter, not a secret

@@ -1,14 +1,14 @@
 """HTTP as every service speaks it: bearer tokens, RFC 9457 problem answers, bounded bodies, health."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
+from contextlib import suppress
 from typing import Any
 
+import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import ORJSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -54,11 +54,11 @@ class MoveClock(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    now: datetime
+    now: AwareDatetime
 
 
 def _answer(problem: Problem) -> Response:
-    return ORJSONResponse(problem.body(), status_code=problem.status, media_type=MEDIA_TYPE)
+    return Response(orjson.dumps(problem.body()), status_code=problem.status, media_type=MEDIA_TYPE)
 
 
 class BoundedBody:
@@ -93,14 +93,14 @@ class BoundedBody:
 
         async def watched(message: Message) -> None:
             nonlocal started
-            started = True
-            await send(message)
+            if started or seen <= self._limit:  # FastAPI makes a 400 of whatever is raised while it reads
+                started = True
+                await send(message)
 
-        try:
+        with suppress(_BodyTooLarge):
             await self._app(scope, counted, watched)
-        except _BodyTooLarge:
-            if not started:
-                await too_large(scope, receive, send)
+        if seen > self._limit and not started:
+            await too_large(scope, receive, send)
 
 
 class _BodyTooLarge(Exception):
@@ -122,7 +122,7 @@ def make_api(
         body_limit: bytes of a body at most.
         options: handed to FastAPI.
     """
-    api = FastAPI(title=title, version="1.0.0", docs_url=None, redoc_url=None, default_response_class=ORJSONResponse, **options)
+    api = FastAPI(title=title, version="1.0.0", docs_url=None, redoc_url=None, **options)
     api.state.verifier = verifier
     api.add_middleware(BoundedBody, limit_bytes=body_limit)
 

@@ -1,11 +1,11 @@
 """What a service is told by its environment. Read once, in app(); a missing value stops the start with its name."""
 
-from datetime import datetime
+import os
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AwareDatetime, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from services.runtime.clock import Clock, ScenarioClock
 
@@ -31,11 +31,12 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
     bank_url: str = ""
+    bank_token_file: Path | None = None
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 25
     mail_from: str = "jiexu@agency.example"
     clock: Literal["system", "scenario"] = "system"
-    scenario_start: datetime | None = None
+    scenario_start: AwareDatetime | None = None
     max_records: int = Field(default=200, ge=1, le=5000, description="records a handler takes at once")
     relay_batch: int = Field(default=500, ge=1, le=5000)
     relay_poll_s: float = Field(default=0.05, gt=0, description="the relay's safety net; the wake-up is in-process")
@@ -48,6 +49,20 @@ class Settings(BaseSettings):
         if self.clock == "scenario" and self.environment == "production":
             raise ValueError("CLOCK=scenario is refused when ENVIRONMENT=production: its days are not real")
         return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, then files of `SECRETS_DIR`, each named like its setting."""
+        folder = os.environ.get("SECRETS_DIR")
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
+        return (init_settings, env_settings, *files)
 
     def make_clock(self) -> Clock:
         """The clock that these settings ask for."""

@@ -22,3 +22,8 @@ CREATE TABLE ledger.postings (
 COMMENT ON TABLE ledger.postings IS 'Only ever added to: no role may update or delete a row';
 CREATE INDEX postings_debit ON ledger.postings (debit, debit_sequence);
 CREATE INDEX postings_credit ON ledger.postings (credit, credit_sequence);
+
+GRANT USAGE ON SCHEMA ledger TO {origin_role}, {destination_role};
+GRANT SELECT, INSERT ON ledger.postings TO {origin_role}, {destination_role};
+GRANT SELECT, INSERT ON ledger.accounts TO {origin_role}, {destination_role};
+GRANT UPDATE (account, sequence, balance_fen) ON ledger.accounts TO {origin_role}, {destination_role};

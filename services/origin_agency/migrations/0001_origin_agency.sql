@@ -49,6 +49,16 @@ CREATE TABLE origin_agency.vouchers (
 );
 CREATE SEQUENCE origin_agency.voucher_numbers;
 
+CREATE TABLE origin_agency.idempotency_keys (
+    key     text NOT NULL,
+    sub     text NOT NULL,
+    digest  text NOT NULL,
+    answer  text NOT NULL,
+    kept_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (key, sub)
+);
+
+GRANT SELECT, INSERT ON origin_agency.idempotency_keys TO {origin_role};
 GRANT SELECT, INSERT, UPDATE ON origin_agency.cases, origin_agency.remittances TO {origin_role};
 GRANT SELECT, UPDATE ON origin_agency.bank_cursor TO {origin_role};
 GRANT SELECT, INSERT ON origin_agency.vouchers TO {origin_role};

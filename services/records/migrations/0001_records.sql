@@ -24,9 +24,9 @@ COMMENT ON COLUMN records.persons.interest_through IS 'Last year whose interest 
 
 CREATE TABLE records.imports (
     import_id    text PRIMARY KEY,
-    digest       text        NOT NULL,
+    digest       text        NOT NULL UNIQUE,
     actor        text        NOT NULL,
-    state        text        NOT NULL CHECK (state IN ('running', 'done', 'failed')),
+    state        text        NOT NULL CHECK (state IN ('running', 'done')),
     persons      int         NOT NULL,
     persons_done int         NOT NULL DEFAULT 0,
     rows         int         NOT NULL,

@@ -1,0 +1,102 @@
+"""A whole enterprise moves: ten thousand applications in one submission, worked off in the background, resumed after a crash."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import orjson
+import structlog
+
+from contracts.base import SealedForPerson
+from contracts.envelope import new_id
+from services.destination_agency import store
+from services.destination_agency.intake import Applicant, Taken, take
+from services.records.agency import Agency
+from services.records.vault import Vault
+from services.runtime.database import TRANSIENT, Database, Transaction, pause
+
+log = structlog.get_logger()
+
+CHUNK = 200  # applications a transaction: the knee of the measured curve
+
+
+class Batches:
+    """Keeps submissions and works them off."""
+
+    def __init__(self, database: Database, agency: Agency, told: Callable[[], None]) -> None:
+        self._database = database
+        self._agency = agency
+        self._told = told
+        self._wake = asyncio.Event()
+        self._working = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a submission is being worked off."""
+        return self._working or self._wake.is_set()
+
+    async def keep(
+        self, tx: Transaction, rows: Sequence[dict[str, Any]], sub: str, applied_by: Literal["employer", "clerk"]
+    ) -> str:
+        """Keep a submission under a key of its own, for it holds persons' data; returns its id."""
+        batch_id = new_id()
+        keys = await self._agency.vault.make([batch_id])
+        sealed = Vault.seal(keys, batch_id, orjson.dumps(list(rows)))
+        await tx.execute(store.SQL["add_batch"], batch_id, sub, applied_by, len(rows), sealed.model_dump_json())
+        return batch_id
+
+    def wake(self) -> None:
+        """Say that a submission was committed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work submissions off for as long as the service lives; what was begun before a crash goes on."""
+        await self._database.open_when_there()
+        self._wake.set()
+        attempt = 0
+        while True:
+            await self._wake.wait()
+            self._working = True
+            self._wake.clear()
+            try:
+                async with self._database.transaction("open-batches") as tx:
+                    waiting = [row["batch_id"] for row in await tx.fetch(store.SQL["open_batches"])]
+                for batch_id in waiting:
+                    await self._work_off(batch_id)
+                attempt = 0
+            except TRANSIENT as error:
+                log.warning("batch.waits", error=type(error).__name__)
+                await pause(attempt)
+                attempt += 1
+                self._wake.set()
+            finally:
+                self._working = False
+
+    async def _work_off(self, batch_id: str) -> None:
+        while True:
+            async with self._database.transaction("batch-intake") as tx:
+                row = await tx.one(store.SQL["take_batch"], batch_id)
+                assert row is not None, batch_id
+                if row["handled"] >= row["total"]:
+                    break
+                keys = await self._agency.vault.keys([batch_id])
+                rows = orjson.loads(Vault.open(keys, batch_id, SealedForPerson.model_validate_json(row["rows"])))
+                chunk = rows[row["handled"] : row["handled"] + CHUNK]
+                applicant = Applicant(row["sub"], row["applied_by"])
+                taken = await take(tx, self._agency, chunk, applicant, channel="batch")
+                await self._note(tx, batch_id, row["handled"], taken)
+            self._told()
+        log.info("batch.done", batch=batch_id)
+
+    async def _note(self, tx: Transaction, batch_id: str, handled: int, taken: Sequence[Taken]) -> None:
+        await tx.execute(
+            store.SQL["add_batch_rows"],
+            batch_id,
+            list(range(handled + 1, handled + len(taken) + 1)),
+            [item.case_id for item in taken],
+            [item.result for item in taken],
+            [item.code for item in taken],
+            [item.detail for item in taken],
+        )
+        refused = sum(item.result == "refused" for item in taken)
+        await tx.execute(store.SQL["advance_batch"], batch_id, handled + len(taken), refused)

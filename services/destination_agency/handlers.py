@@ -1,0 +1,73 @@
+"""What the destination does with the documents that arrive: load, decide, book, tell, for a whole batch at once."""
+
+from collections.abc import Sequence
+
+from contracts.documents import Body, Document, InformationForm, LetterReturn, WithdrawalAnswer
+from contracts.events import QuarantineReason
+from services.destination_agency import store
+from services.destination_agency.case import Case, NotNow, Outcome, receive_form, returned, withdrawal_answered
+from services.destination_agency.matching import fault_of
+from services.messaging.handler import Poison
+from services.messaging.received import Received
+from services.messaging.sealing import Opener, Unopenable
+from services.records.agency import Agency, Told, receipt
+from services.runtime.database import Transaction
+
+
+class Handlers:
+    """The destination's work on documents."""
+
+    def __init__(self, agency: Agency, opener: Opener) -> None:
+        self._agency = agency
+        self._opener = opener
+
+    async def documents(self, tx: Transaction, batch: Sequence[Received]) -> None:
+        """Take a batch of documents of other provinces.
+
+        Raises:
+            Poison: for a record that cannot be opened, or that no case of ours expects.
+        """
+        agency = self._agency
+        opened = [(record, self._open(record)) for record in batch]
+        cases = await store.load(tx, agency.vault, agency.province, [record.key for record in batch])
+        told: list[Told] = []
+        changed: dict[str, Case] = {}
+        for record, body in opened:
+            case = changed.get(record.key) or cases.get(record.key)
+            outcome = self._decide(record, body, case)
+            changed[record.key] = outcome.case
+            told.extend((receipt(record, outcome.case.person_ref), *outcome.told))
+        await store.save(tx, agency.vault, list(changed.values()))
+        await agency.tell(tx, told, {record.key: record.event_id for record in batch})
+
+    def _open(self, record: Received) -> Body:
+        document = record.fact
+        assert isinstance(document, Document), type(document)
+        try:
+            return self._opener.open(document)
+        except Unopenable as error:
+            raise Poison(record, QuarantineReason.UNOPENABLE, str(error)) from error
+
+    def _decide(self, record: Received, body: Body, case: Case | None) -> Outcome:
+        document = record.fact
+        assert isinstance(document, Document), type(document)
+        if case is None:
+            raise Poison(record, QuarantineReason.UNEXPECTED, "this agency has no such case")
+        if document.sender != case.origin:
+            raise Poison(record, QuarantineReason.WRONG_SENDER, f"the case is with province {case.origin}")
+        today = self._agency.clock.today()
+        try:
+            match body:
+                case InformationForm():
+                    assert case.letter_no is not None, case.case_id
+                    fault = fault_of(body, origin=case.origin, letter_no=case.letter_no, tables=self._agency.tables)
+                    due = self._agency.due("FORM_AND_FUNDS_TO_BOOKING", today)
+                    return receive_form(case, body, fault, today=today, due=due)
+                case LetterReturn():
+                    return returned(case, body, today=today)
+                case WithdrawalAnswer():
+                    return withdrawal_answered(case, body, today=today)
+                case _:
+                    raise Poison(record, QuarantineReason.UNEXPECTED, f"{type(body).__name__} is not for the destination")
+        except NotNow as error:
+            raise Poison(record, QuarantineReason.UNEXPECTED, str(error)) from error

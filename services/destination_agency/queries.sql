@@ -1,0 +1,139 @@
+-- load --
+SELECT case_id, person_ref, state, status, origin, since, due_on, remind_on, reminded, breached, open_key, applicant, body, personal,
+       form
+  FROM destination_agency.cases
+ WHERE case_id = ANY ($1::text[])
+ ORDER BY case_id
+   FOR UPDATE;
+
+-- look --
+SELECT case_id, person_ref, state, status, origin, since, due_on, remind_on, reminded, breached, open_key, applicant, body, personal,
+       form
+  FROM destination_agency.cases
+ WHERE case_id = $1;
+
+-- save --
+INSERT INTO destination_agency.cases AS c (case_id, person_ref, state, status, origin, since, due_on, remind_on, reminded, breached,
+                                           open, surplus, open_key, applicant, body, personal, form)
+SELECT *
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::date[], $7::date[], $8::date[], $9::boolean[],
+              $10::boolean[], $11::boolean[], $12::boolean[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[])
+    ON CONFLICT (case_id) DO UPDATE
+   SET state = excluded.state, status = excluded.status, since = excluded.since, due_on = excluded.due_on,
+       remind_on = excluded.remind_on, reminded = excluded.reminded, breached = excluded.breached, open = excluded.open,
+       surplus = excluded.surplus, body = excluded.body, form = excluded.form, changed_at = clock_timestamp();
+
+-- open_cases --
+SELECT case_id, open_key
+  FROM destination_agency.cases
+ WHERE open
+   AND open_key = ANY ($1::bytea[]);
+
+-- list_cases --
+SELECT case_id, state, status, origin, since, due_on, reminded, breached, surplus, changed_at
+  FROM destination_agency.cases
+ WHERE ($1::text[] IS NULL OR state = ANY ($1))
+   AND (NOT $2::boolean OR breached)
+   AND (NOT $3::boolean OR surplus)
+ ORDER BY due_on, case_id
+ LIMIT $4;
+
+-- due --
+SELECT case_id
+  FROM destination_agency.cases
+ WHERE open
+   AND ((NOT breached AND due_on < $1) OR (NOT reminded AND remind_on <= $1))
+ ORDER BY case_id
+ LIMIT $2;
+
+-- letter_numbers --
+SELECT nextval('destination_agency.letter_numbers') AS number
+  FROM generate_series(1, $1);
+
+-- cursor --
+SELECT after
+  FROM destination_agency.bank_cursor
+   FOR UPDATE;
+
+-- move_cursor --
+UPDATE destination_agency.bank_cursor
+   SET after = $1;
+
+-- known_lines --
+SELECT remittance_id, case_id, amount_fen
+  FROM destination_agency.bank_lines
+ WHERE remittance_id = ANY ($1::text[])
+   AND case_id = ANY ($2::text[]);
+
+-- add_lines --
+INSERT INTO destination_agency.bank_lines (line_id, line_no, remittance_id, case_id, amount_fen)
+SELECT *
+  FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]);
+
+-- last_remittance --
+SELECT remittance_id
+  FROM destination_agency.bank_lines
+ WHERE case_id = $1
+ ORDER BY line_no DESC
+ LIMIT 1;
+
+-- add_return --
+INSERT INTO destination_agency.returns (return_id, case_id, remittance_id, amount_fen, maker, checker, state)
+VALUES ($1, $2, $3, $4, $5, $6, 'ordered');
+
+-- ordered_returns --
+SELECT return_id, case_id, remittance_id, amount_fen, maker, checker
+  FROM destination_agency.returns
+ WHERE state = 'ordered'
+ ORDER BY ordered_at
+ LIMIT 50;
+
+-- accept_return --
+UPDATE destination_agency.returns
+   SET state = 'accepted'
+ WHERE return_id = $1
+   AND state = 'ordered'
+RETURNING return_id;
+
+-- open_return --
+SELECT EXISTS (SELECT FROM destination_agency.returns WHERE case_id = $1 AND state = 'ordered');
+
+-- add_batch --
+INSERT INTO destination_agency.batches (batch_id, sub, applied_by, total, rows)
+VALUES ($1, $2, $3, $4, $5);
+
+-- open_batches --
+SELECT batch_id
+  FROM destination_agency.batches
+ WHERE handled < total
+ ORDER BY taken_at;
+
+-- take_batch --
+SELECT batch_id, sub, applied_by, total, handled, refused, rows
+  FROM destination_agency.batches
+ WHERE batch_id = $1
+   FOR UPDATE;
+
+-- advance_batch --
+UPDATE destination_agency.batches
+   SET handled = $2, refused = refused + $3
+ WHERE batch_id = $1;
+
+-- add_batch_rows --
+INSERT INTO destination_agency.batch_rows (batch_id, row_no, case_id, result, code, detail)
+SELECT $1, given.row_no, given.case_id, given.result, given.code, given.detail
+  FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[]) AS given (row_no, case_id, result, code, detail);
+
+-- batch_state --
+SELECT batch_id, sub, total, handled, refused, taken_at
+  FROM destination_agency.batches
+ WHERE batch_id = $1;
+
+-- batch_rows --
+SELECT row_no, case_id, result, code, detail
+  FROM destination_agency.batch_rows
+ WHERE batch_id = $1
+   AND ($2::text IS NULL OR result = $2)
+   AND row_no > $3
+ ORDER BY row_no
+ LIMIT $4;

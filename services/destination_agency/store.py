@@ -1,0 +1,128 @@
+"""The destination's cases in its schema. Identity and form are kept under the person's key."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+
+import asyncpg
+
+from contracts.base import SealedForPerson
+from contracts.documents import InformationForm
+from contracts.statuses import Status
+from services.destination_agency.case import ENDED, Case, Decision, State
+from services.records.agency import Due
+from services.records.model import Personal
+from services.records.vault import Vault
+from services.runtime.database import Transaction, queries
+
+SQL = queries(__file__)
+
+
+async def load(tx: Transaction, vault: Vault, province: str, case_ids: Sequence[str]) -> dict[str, Case]:
+    """The named cases, locked in one order; unknown ones are not in the answer."""
+    rows = await tx.fetch(SQL["load"], sorted(set(case_ids))) if case_ids else []
+    return _cases(rows, await vault.keys(row["person_ref"] for row in rows), province)
+
+
+async def look(tx: Transaction, vault: Vault, province: str, case_id: str) -> Case | None:
+    """One case, not locked."""
+    rows = await tx.fetch(SQL["look"], case_id)
+    return _cases(rows, await vault.keys(row["person_ref"] for row in rows), province).get(case_id)
+
+
+async def save(tx: Transaction, vault: Vault, cases: Sequence[Case], keys: Mapping[str, bytes] | None = None) -> None:
+    """Write new and changed cases, in one statement."""
+    if not cases:
+        return
+    known = keys if keys is not None else await vault.keys(case.person_ref for case in cases)
+    rows = [
+        (
+            case.case_id,
+            case.person_ref,
+            str(case.state),
+            str(case.status),
+            case.origin,
+            case.since,
+            case.due.due_on,
+            case.due.remind_on,
+            case.reminded,
+            case.breached,
+            case.state not in ENDED,
+            case.surplus_fen > 0,
+            case.open_key,
+            case.applicant,
+            _body(case),
+            Vault.seal(known, case.person_ref, case.personal.model_dump_json().encode()).model_dump_json(),
+            Vault.seal(known, case.person_ref, case.form.model_dump_json().encode()).model_dump_json() if case.form else None,
+        )
+        for case in cases
+    ]
+    await tx.execute(SQL["save"], *(list(column) for column in zip(*rows, strict=True)))
+
+
+async def due(tx: Transaction, today: date, limit: int) -> list[str]:
+    """Ids of cases whose clock has something to say."""
+    return [row["case_id"] for row in await tx.fetch(SQL["due"], today, limit)]
+
+
+async def open_cases(tx: Transaction, open_keys: Sequence[bytes]) -> dict[bytes, str]:
+    """The open case of each relationship that has one."""
+    return {row["open_key"]: row["case_id"] for row in await tx.fetch(SQL["open_cases"], list(open_keys))}
+
+
+def _body(case: Case) -> str:
+    return json.dumps(
+        {
+            "origin_division": case.origin_division,
+            "destination_division": case.destination_division,
+            "applied_on": case.applied_on.isoformat(),
+            "applied_by": case.applied_by,
+            "channel": case.channel,
+            "approved_transfer": case.approved_transfer,
+            "maker": case.maker,
+            "decision": asdict(case.decision) if case.decision else None,
+            "letter_no": case.letter_no,
+            "received_fen": case.received_fen,
+            "discrepancy": case.discrepancy,
+            "surplus_maker": case.surplus_maker,
+        }
+    )
+
+
+def _cases(rows: Sequence[asyncpg.Record], keys: Mapping[str, bytes], province: str) -> dict[str, Case]:
+    found = {}
+    for row in rows:
+        body = json.loads(row["body"])
+        ref = row["person_ref"]
+        personal = Vault.open(keys, ref, SealedForPerson.model_validate_json(row["personal"]))
+        form = Vault.open(keys, ref, SealedForPerson.model_validate_json(row["form"])) if row["form"] else None
+        found[row["case_id"]] = Case(
+            case_id=row["case_id"],
+            person_ref=ref,
+            province=province,
+            origin=row["origin"],
+            origin_division=body["origin_division"],
+            destination_division=body["destination_division"],
+            state=State(row["state"]),
+            status=Status(row["status"]),
+            since=row["since"],
+            applied_on=date.fromisoformat(body["applied_on"]),
+            applied_by=body["applied_by"],
+            applicant=row["applicant"],
+            channel=body["channel"],
+            approved_transfer=body["approved_transfer"],
+            personal=Personal.model_validate_json(personal),
+            open_key=row["open_key"],
+            due=Due(row["due_on"], row["remind_on"]),
+            maker=body["maker"],
+            decision=Decision(**body["decision"]) if body["decision"] else None,
+            letter_no=body["letter_no"],
+            form=InformationForm.model_validate_json(form) if form else None,
+            received_fen=body["received_fen"],
+            discrepancy=body["discrepancy"],
+            reminded=row["reminded"],
+            breached=row["breached"],
+            surplus_maker=body["surplus_maker"],
+        )
+    return found

@@ -1,0 +1,61 @@
+"""The origin agency as a process: what it hears, what it offers, what it does by itself."""
+
+from fastapi import FastAPI
+
+from contracts import documents, topics
+from services.origin_agency.api import Jobs, Office, add_routes
+from services.origin_agency.desk import Desk
+from services.origin_agency.funds import FundDesk
+from services.origin_agency.handlers import Handlers
+from services.records.importing import Importer
+from services.records.office import build
+from services.runtime.http import make_api
+from services.runtime.identity import TokenVerifier
+from services.runtime.logs import configure_logs
+from services.runtime.settings import Settings
+
+SERVICE = "origin-agency"
+HEARS = (
+    documents.ContactLetterDocument,
+    documents.CompletionDocument,
+    documents.WithdrawalDocument,
+    documents.ReminderDocument,
+    documents.QueryDocument,
+)
+BODY_LIMIT = 128 << 20  # an import of a whole province's files
+
+
+def app() -> FastAPI:
+    """Build the service from its environment."""
+    settings = Settings()
+    configure_logs(SERVICE, settings.province)
+    parts = build(settings, SERVICE)
+    house, agency = parts.house, parts.agency
+    desk = Desk(house.database, agency, house.relay.wake)
+    funds = FundDesk(house.database, agency, parts.bank, house.relay.wake, poll_s=settings.bank_poll_s)
+    jobs = Jobs()
+    house.consume(
+        topics.exchange(settings.province),
+        concerns=lambda record: record.role == SERVICE,
+        wants=HEARS,
+        work=Handlers(agency, parts.opener).documents,
+    )
+    house.also_run("funds", funds.run, busy=lambda: funds.busy)
+    house.every(settings.timer_poll_s, "clocks", desk.look_at_clocks)
+    house.also_run("imports", jobs.forever, busy=lambda: jobs.busy)
+    house.at_end(parts.bank.close)
+    api = make_api(
+        "Jiexu origin agency",
+        verifier=TokenVerifier(settings.token_keys_file),
+        ready=house.ready,
+        body_limit=BODY_LIMIT,
+        lifespan=house.living,
+    )
+    add_routes(
+        api,
+        Office(house.database, agency, desk, funds, Importer(house.database, agency), house.relay.wake),
+        settings.province,
+        jobs,
+    )
+    api.include_router(house.scenario())
+    return api

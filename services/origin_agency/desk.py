@@ -1,0 +1,280 @@
+"""What the origin's clerks do, as transactions: propose and approve, for one case or a whole list, with a result a row."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from contracts.base import Items
+from contracts.documents import InformationForm
+from contracts.envelope import new_id
+from services.ledger import store as ledger
+from services.ledger.chart import individual
+from services.ledger.journal import Head
+from services.origin_agency import store
+from services.origin_agency.case import (
+    Case,
+    NotNow,
+    Outcome,
+    Proposal,
+    SamePerson,
+    State,
+    issue_form,
+    look_at_clock,
+    order_remittance,
+    propose,
+    propose_remittance,
+    send_back,
+)
+from services.origin_agency.checks import id_number_of, reason_to_return
+from services.records import store as records
+from services.records.agency import Agency, Told
+from services.records.commands import (
+    NOT_NOW,
+    ListResult,
+    RowResult,
+    done,
+    no_such_case,
+    refused,
+    same_person,
+)
+from services.records.model import Record, to_contract
+from services.rules.amounts import RatePending, RecordInvalid, compute
+from services.rules.loader import RefusalUnknown
+from services.runtime.database import Database, Transaction
+
+
+class Refused(Exception):
+    """One row cannot be done, by name; the others go on."""
+
+    def __init__(self, code: str, detail: str, *, legal_basis: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.legal_basis = legal_basis
+        self.remedy = remedy
+
+
+class Desk:
+    """The origin's commands.
+
+    Args:
+        told: called after a commit, to wake the relay.
+    """
+
+    def __init__(self, database: Database, agency: Agency, told: Callable[[], None]) -> None:
+        self._database = database
+        self._agency = agency
+        self._told = told
+
+    @asynccontextmanager
+    async def _deciding(self, purpose: str) -> AsyncIterator[Transaction]:
+        """One transaction; the relay is woken after its commit."""
+        async with self._database.transaction(purpose) as tx:
+            yield tx
+        self._told()
+
+    async def propose(self, case_ids: Sequence[str], maker: str, *, return_code: str = "", note: str = "") -> ListResult:
+        """A maker proposes what the record calls for: the form, or a return with its code. A code may be given by hand."""
+        agency = self._agency
+        if return_code:
+            _return_code(agency, return_code)
+
+        async with self._deciding("propose") as tx:
+            cases = await store.load(tx, agency.vault, case_ids)
+            persons = await self._persons(tx, cases.values())
+
+            def decide(case: Case) -> Outcome:
+                code = return_code or reason_to_return(case.letter, persons.get(case.case_id))
+                outcome = propose(case, Proposal(maker, "return" if code else "form", code or "", note))
+                found = persons.get(case.case_id)
+                # A person whose record came in after the letter is known from here on.
+                ref = found.person_ref if found and not code else outcome.case.person_ref
+                return Outcome(replace(outcome.case, person_ref=ref), outcome.told)
+
+            return await self._act(tx, case_ids, cases, decide)
+
+    async def approve(self, case_ids: Sequence[str], checker: str) -> ListResult:
+        """A checker approves proposals: forms are computed, compared with the ledger, booked and sent; letters go back."""
+        agency = self._agency
+        async with self._deciding("approve") as tx:
+            cases = await store.load(tx, agency.vault, case_ids)
+            forms = [case for case in cases.values() if case.proposal and case.proposal.outcome == "form" and case.person_ref]
+            persons = await records.by_ref(tx, agency.vault, [case.person_ref for case in forms if case.person_ref])
+            heads = await ledger.balances(tx, [individual(ref) for ref in persons])
+
+            def decide(case: Case) -> Outcome:
+                if case.proposal is not None and case.proposal.outcome == "return":
+                    return send_back(case, checker, _return_code(agency, case.proposal.code))
+                record = persons.get(case.person_ref or "")
+                if case.state is State.HANDLING_PROPOSED and record is None:
+                    raise Refused("NO_RELATIONSHIP", "The record is not there any more.", remedy="Propose a return.")
+                if record is None:
+                    raise NotNow("approving", case.state)
+                form = self._form(case, record, heads)
+                return issue_form(case, checker, form)
+
+            return await self._act(tx, case_ids, cases, decide)
+
+    def _form(self, case: Case, record: Record, heads: dict[str, Head]) -> InformationForm:
+        """The information form of today. Its ④ must be what the ledger says, or it does not leave."""
+        agency = self._agency
+        today = agency.clock.today()
+        try:
+            amounts = compute(record.segments, transfer_on=today, province=agency.province, tables=agency.tables)
+        except RatePending as error:
+            raise Refused(
+                "RATE_PENDING",
+                f"The recording rate of {error.year} is not published yet.",
+                legal_basis="社会保险法 第十四条",
+                remedy="Approve the form when the rate is published, or import the rate.",
+            ) from error
+        except RecordInvalid as error:
+            raise Refused("RECORD_INVALID", str(error), remedy="Correct the record, then approve again.") from error
+        head = heads.get(individual(record.person_ref), Head())
+        if head.balance_fen != amounts.account_fen:
+            raise Refused(
+                "FORM_DIFFERS_FROM_LEDGER",
+                f"Item ④ is {amounts.account_fen} fen and the ledger holds {head.balance_fen} fen.",
+                legal_basis="社会保险法 第七十四条",
+                remedy="Run the year-end interest, or correct the record; then approve again.",
+            )
+        items = Items(
+            before_1998_fen=amounts.before_1998_fen,
+            until_last_year_fen=amounts.until_last_year_fen,
+            this_year_fen=amounts.this_year_fen,
+            account_fen=amounts.account_fen,
+            pool_fen=amounts.pool_fen,
+            total_fen=amounts.total_fen,
+        )
+        return InformationForm(
+            letter_no=case.letter.letter_no,
+            form_version=case.form_version + 1,
+            person=case.letter.person,
+            first_insured_on=record.first_insured_on or _first_month(record) or today,
+            stopped_on=record.stopped_on,
+            months=amounts.months,
+            deemed_months=amounts.deemed_months,
+            items=items,
+            pool_from_temporary_fen=amounts.pool_from_temporary_fen,
+            transfer_on=today,
+            rule_set=amounts.rule_set,
+            segments=tuple(to_contract(segment) for segment in record.segments),
+        )
+
+    async def propose_remittances(self, case_ids: Sequence[str], maker: str) -> ListResult:
+        """The fund desk proposes to pay what the approved forms say."""
+        async with self._deciding("propose-remittance") as tx:
+            cases = await store.load(tx, self._agency.vault, case_ids)
+
+            def decide(case: Case) -> Outcome:
+                outcome = propose_remittance(case)
+                proposal = Proposal(maker, "form")
+                return Outcome(replace(outcome.case, proposal=proposal), outcome.told)
+
+            return await self._act(tx, case_ids, cases, decide)
+
+    async def approve_remittances(self, case_ids: Sequence[str], checker: str) -> ListResult:
+        """A second person approves; the cases of one payee become one remittance, which the bank is asked to pay."""
+        agency = self._agency
+        remittances: dict[tuple[str, str], str] = {}
+        ordered: dict[str, list[Case]] = {}
+        makers: dict[str, str] = {}
+
+        async with self._deciding("approve-remittance") as tx:
+            cases = await store.load(tx, agency.vault, case_ids)
+
+            def decide(case: Case) -> Outcome:
+                if case.state is State.REMITTANCE_PROPOSED and case.proposal and case.proposal.maker == checker:
+                    raise SamePerson(checker)
+                payee = case.letter.payee.model_dump_json()
+                remittance_id = remittances.setdefault((case.destination, payee), new_id())
+                outcome = order_remittance(case, remittance_id)
+                assert case.proposal is not None
+                makers.setdefault(remittance_id, case.proposal.maker)
+                ordered.setdefault(remittance_id, []).append(outcome.case)
+                return outcome
+
+            result = await self._act(tx, case_ids, cases, decide)
+            for (destination, payee), remittance_id in remittances.items():
+                of_payee = ordered.get(remittance_id)
+                if of_payee:
+                    await tx.execute(
+                        store.SQL["add_remittance"],
+                        remittance_id,
+                        destination,
+                        payee,
+                        sum(case.to_remit_fen for case in of_payee),
+                        json.dumps([[case.case_id, case.letter.letter_no, case.to_remit_fen] for case in of_payee]),
+                        makers[remittance_id],
+                        checker,
+                    )
+        return result
+
+    async def look_at_clocks(self) -> int:
+        """Raise what the clocks of the legs have to say; returns for how many cases."""
+        today = self._agency.clock.today()
+        found = 0
+        while True:
+            async with self._deciding("clock") as tx:
+                due = await store.due(tx, today, 500)
+                if not due:
+                    return found
+                cases = await store.load(tx, self._agency.vault, due)
+                await self._act(tx, due, cases, lambda case: look_at_clock(case, today=today))
+            found += len(due)
+
+    async def _persons(self, tx: Transaction, cases: Any) -> dict[str, Record]:
+        vault = self._agency.vault
+        hashes = {case.case_id: vault.id_hash(id_number_of(case.letter)) for case in cases}
+        found = await records.by_hash(tx, vault, list(hashes.values()))
+        return {case_id: found[id_hash] for case_id, id_hash in hashes.items() if id_hash in found}
+
+    async def _act(
+        self, tx: Transaction, case_ids: Sequence[str], cases: dict[str, Case], decide: Callable[[Case], Outcome]
+    ) -> ListResult:
+        """Decide each row, write what changed, tell what happened. A refused row holds no other back."""
+        rows: list[RowResult] = []
+        changed: list[Case] = []
+        told: list[Told] = []
+        for case_id in dict.fromkeys(case_ids):
+            case = cases.get(case_id)
+            if case is None:
+                rows.append(no_such_case(case_id))
+                continue
+            try:
+                outcome = decide(case)
+            except SamePerson:
+                rows.append(same_person(case_id))
+            except NotNow as error:
+                rows.append(refused(case_id, NOT_NOW, str(error), remedy="Look at the case's state first."))
+            except Refused as error:
+                rows.append(refused(case_id, error.code, error.detail, legal_basis=error.legal_basis, remedy=error.remedy))
+            else:
+                rows.append(done(case_id, _decided(outcome.case)))
+                changed.append(outcome.case)
+                told.extend(outcome.told)
+        await store.save(tx, self._agency.vault, changed)
+        await self._agency.tell(tx, told)
+        return ListResult.of(rows)
+
+
+def _decided(case: Case) -> str:
+    proposal = case.proposal
+    return proposal.code if proposal and proposal.outcome == "return" and proposal.code else str(case.state)
+
+
+def _first_month(record: Record) -> date | None:
+    return min((row.start.first_day for segment in record.segments for row in segment.rows), default=None)
+
+
+def _return_code(agency: Agency, code: str) -> Any:
+    try:
+        text = agency.tables.refusal(code)
+    except RefusalUnknown as error:
+        raise Refused("UNKNOWN_CODE", f"No such return code: {code}.") from error
+    if "return" not in text.uses:
+        raise Refused("UNKNOWN_CODE", f"{code} is not a reason to return a letter.")
+    return text
