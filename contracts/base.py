@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Fen = Annotated[int, Field(ge=0, le=10**13, description="money in fen (0.01 yuan), never negative")]
-SignedFen = Annotated[int, Field(ge=-(10**13), le=10**13, description="a difference in fen")]
+Fen = Annotated[int, Field(strict=True, ge=0, le=10**13, description="money in fen (0.01 yuan), never negative")]
+SignedFen = Annotated[int, Field(strict=True, ge=-(10**13), le=10**13, description="a difference in fen")]
 ProvinceCode = Annotated[str, Field(pattern=r"^\d{2}$", description="GB/T 2260, first two digits")]
 DivisionCode = Annotated[str, Field(pattern=r"^\d{6}$", description="GB/T 2260, six digits")]
 CaseId = Annotated[str, Field(min_length=36, max_length=36, description="UUIDv7 of the transfer")]
@@ -41,9 +41,12 @@ class Contract(BaseModel):
 
 
 class Command(BaseModel):
-    """What a caller wishes over HTTP. An unknown field is an error, for the caller may rely on it."""
+    """What a caller wishes over HTTP. An unknown field is an error, for the caller may rely on it.
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    The body was JSON before it came here, where dates and tuples are texts and lists; so they are converted. Money is not.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=False, extra="forbid")
 
 
 class Fact(Contract):

@@ -12,7 +12,6 @@ from services.destination_agency import store
 from services.destination_agency.batches import Batches
 from services.destination_agency.case import Case, State
 from services.destination_agency.desk import Desk
-from services.destination_agency.funds import FundDesk
 from services.destination_agency.intake import Applicant, Application, Taken, take
 from services.records.agency import Agency
 from services.records.commands import CaseList, ListResult
@@ -40,7 +39,7 @@ class Office:
     database: Database
     agency: Agency
     desk: Desk
-    funds: FundDesk
+    ring_funds: Callable[[], None]
     batches: Batches
     told: Callable[[], None]
 
@@ -222,7 +221,7 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
         result = await once(
             key, caller, wish.model_dump_json(), lambda: office.desk.approve_sending_back(wish.case_ids, caller.sub)
         )
-        office.funds.wake()
+        office.ring_funds()
         return result
 
     @api.post("/surrenders")

@@ -32,7 +32,7 @@ def app() -> FastAPI:
     parts = build(settings, SERVICE)
     house, agency = parts.house, parts.agency
     desk = Desk(house.database, agency, house.relay.wake)
-    funds = FundDesk(house.database, agency, parts.bank, house.relay.wake, poll_s=settings.bank_poll_s)
+    funds = FundDesk(house.database, agency, parts.bank, house.relay.wake)
     batches = Batches(house.database, agency, house.relay.wake)
     house.consume(
         topics.exchange(settings.province),
@@ -40,7 +40,7 @@ def app() -> FastAPI:
         wants=HEARS,
         work=Handlers(agency, parts.opener).documents,
     )
-    house.also_run("funds", funds.run, busy=lambda: funds.busy)
+    bell = house.every(settings.bank_poll_s, "funds", funds.round)
     house.also_run("batches", batches.run, busy=lambda: batches.busy)
     house.every(settings.timer_poll_s, "clocks", desk.look_at_clocks)
     house.at_end(parts.bank.close)
@@ -51,6 +51,6 @@ def app() -> FastAPI:
         body_limit=BODY_LIMIT,
         lifespan=house.living,
     )
-    add_routes(api, Office(house.database, agency, desk, funds, batches, house.relay.wake), settings.province)
+    add_routes(api, Office(house.database, agency, desk, bell, batches, house.relay.wake), settings.province)
     api.include_router(house.scenario())
     return api

@@ -1,10 +1,6 @@
 """The destination's money: what the bank statement shows meets its forms, and what is too much goes back."""
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
-
-import structlog
 
 from contracts.banking import ReturnOrder, StatementLine
 from contracts.events import DiscrepancyRaised, FundsReceived
@@ -12,48 +8,21 @@ from services.destination_agency import store
 from services.destination_agency.case import Case, Outcome, receive_funds, sent_back
 from services.records.agency import Agency, Told
 from services.records.bank import Bank
-from services.runtime.database import TRANSIENT, Database, Transaction, pause
-
-log = structlog.get_logger()
+from services.runtime.database import Database, Transaction
 
 
 class FundDesk:
-    """Looks at the statement in the background. Each line is booked once, whatever is repeated."""
+    """Looks at the statement now and then. Each line is booked once, whatever is repeated."""
 
-    def __init__(self, database: Database, agency: Agency, bank: Bank, told: Callable[[], None], *, poll_s: float) -> None:
+    def __init__(self, database: Database, agency: Agency, bank: Bank, told: Callable[[], None]) -> None:
         self._database = database
         self._agency = agency
         self._bank = bank
         self._told = told
-        self._poll_s = poll_s
-        self._wake = asyncio.Event()
-        self.busy = False
 
-    def wake(self) -> None:
-        """Say that a return of money was approved, or that the statement may have grown."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Look at the statement for as long as the service lives."""
-        await self._database.open_when_there()
-        attempt = 0
-        while True:
-            self._wake.clear()
-            try:
-                self.busy = True
-                await self.give_back()
-                while await self.collect():
-                    pass
-                attempt = 0
-            except TRANSIENT as error:  # the bank being away is one of them
-                log.warning("bank.away", error=type(error).__name__, attempt=attempt)
-                await pause(attempt)
-                attempt += 1
-            finally:
-                self.busy = False
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s):
-                    await self._wake.wait()
+    async def round(self) -> int:
+        """One look at the own orders and at the statement; returns how much there was to do."""
+        return await self.give_back() + await self.collect()
 
     async def collect(self) -> int:
         """Book the payments that the statement shows since the last look; returns how many lines."""

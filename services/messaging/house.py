@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, FastAPI
 from faststream import AckPolicy
 
@@ -138,28 +139,39 @@ class House:
         self._tasks.append((name, task))
         self._busy[name] = busy
 
-    def every(self, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
-        """Do some work now and then, and at once when a scenario has moved the clock."""
+    def every(self, seconds: float, name: str, work: Callable[[], Awaitable[int]]) -> Callable[[], None]:
+        """Do some work now and then, at once when a scenario has moved the clock, and whenever the returned bell is rung.
+
+        Args:
+            seconds: between two looks.
+            name: of the task, for the log.
+            work: returns how much it found to do; it is asked again at once until it finds nothing.
+        """
         alarm = asyncio.Event()
         alarm.set()
-        at_work = False
+        wanted = False
 
         async def timer() -> None:
-            nonlocal at_work
+            nonlocal wanted
             await self.database.open_when_there()
             while True:
-                at_work = True
+                wanted = alarm.is_set()
                 alarm.clear()
                 try:
-                    await work()
+                    while await work():
+                        wanted = True
+                except BaseException:
+                    alarm.set()  # what broke off is looked at again
+                    raise
                 finally:
-                    at_work = False
+                    wanted = False
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
                         await alarm.wait()
 
         self._alarms.append(alarm)
-        self.also_run(name, timer, busy=lambda: at_work or alarm.is_set())
+        self.also_run(name, timer, busy=lambda: wanted or alarm.is_set())
+        return alarm.set
 
     def at_end(self, task: Task) -> None:
         """Add something to be closed when the service stops."""
@@ -238,11 +250,14 @@ class House:
         if not self._consumer_started:
             return "the consumer is not started yet"
         assert self._subscriber is not None
-        if not await self.broker.ping(timeout=3):
-            return "Kafka does not answer"
         consumer = self._subscriber.consumer
         if consumer is None:
             return "the consumer has stopped"
+        try:
+            async with asyncio.timeout(3):
+                await consumer.topics()  # FastStream's own ping asks the producer, which a consumer has not
+        except (KafkaError, OSError, TimeoutError) as error:
+            return f"Kafka does not answer: {type(error).__name__}"
         return None
 
     async def idle(self) -> str | None:

@@ -189,8 +189,8 @@ class Relay:
             self._busy = True
             try:
                 records = await self._number(connection, marked, sent_through)
-                marked = sent_through
                 if records:
+                    marked = sent_through  # written together with the numbers
                     await self._sender.send(records)
                     sent_through = records[-1].number
                 self.waits_for = None

@@ -15,7 +15,7 @@ from contracts.envelope import new_id
 from services.origin_agency import store, vouchers
 from services.origin_agency.case import Case, State
 from services.origin_agency.desk import Desk, Refused
-from services.origin_agency.funds import FundDesk
+from services.records import store as records
 from services.records.agency import Agency
 from services.records.commands import CaseList, ListResult
 from services.records.csv_import import ParsedFiles, parse_files
@@ -54,6 +54,13 @@ class InterestRun(Command):
     year: int = Field(ge=1998, le=2100)
 
 
+class Lookup(Command):
+    """Whom the window looks for; in the body, for persons' data do not stand in addresses."""
+
+    id_number: str = Field(min_length=18, max_length=18)
+    name: str = Field(min_length=1, max_length=100)
+
+
 class VoucherWish(Command):
     """Whose voucher is to be issued."""
 
@@ -74,7 +81,7 @@ class Office:
     database: Database
     agency: Agency
     desk: Desk
-    funds: FundDesk
+    ring_funds: Callable[[], None]
     importer: Importer
     told: Callable[[], None]
 
@@ -108,6 +115,7 @@ def add_routes(api: FastAPI, office: Office, province: str, jobs: Jobs) -> None:
     Fund = Annotated[Caller, Depends(require(province, [Role.FUND_DESK]))]
     Operator = Annotated[Caller, Depends(require(province, [Role.OPERATOR]))]
     Staff = Annotated[Caller, Depends(require(province, [*STAFF, Role.AUDITOR]))]
+    Window = Annotated[Caller, Depends(require(province, [Role.MAKER, Role.CHECKER]))]
     Anyone = Annotated[Caller, Depends(require(province, list(Role)))]
     keys = IdempotencyKeys("origin_agency")
 
@@ -173,7 +181,7 @@ def add_routes(api: FastAPI, office: Office, province: str, jobs: Jobs) -> None:
         result = await once(
             key, caller, wish.model_dump_json(), lambda: office.desk.approve_remittances(wish.case_ids, caller.sub)
         )
-        office.funds.wake()
+        office.ring_funds()
         return result
 
     @api.post("/records/imports", status_code=202)
@@ -233,6 +241,16 @@ def add_routes(api: FastAPI, office: Office, province: str, jobs: Jobs) -> None:
             ) from error
         office.told()
         return {"year": wish.year, "accounts": credited}
+
+    @api.post("/records/lookups")
+    async def look_up(wish: Lookup, _: Window) -> dict[str, Any]:
+        """At the window, after the identity check: the pseudonym under which a person's record is kept here."""
+        id_hash = office.agency.vault.id_hash(wish.id_number.strip().upper())
+        async with office.database.transaction("look-up") as tx:
+            found = (await records.by_hash(tx, office.agency.vault, [id_hash])).get(id_hash)
+        if found is None or found.personal.name != wish.name:
+            raise Problem(404, "NO_RELATIONSHIP", "This province has no record of this person.", remedy="Check both.")
+        return {"person_ref": found.person_ref, "state": found.state, "scheme": found.scheme}
 
     @api.post("/vouchers", status_code=201)
     async def voucher(wish: VoucherWish, caller: Anyone) -> vouchers.Voucher:

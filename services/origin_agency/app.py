@@ -32,7 +32,7 @@ def app() -> FastAPI:
     parts = build(settings, SERVICE)
     house, agency = parts.house, parts.agency
     desk = Desk(house.database, agency, house.relay.wake)
-    funds = FundDesk(house.database, agency, parts.bank, house.relay.wake, poll_s=settings.bank_poll_s)
+    funds = FundDesk(house.database, agency, parts.bank, house.relay.wake)
     jobs = Jobs()
     house.consume(
         topics.exchange(settings.province),
@@ -40,7 +40,7 @@ def app() -> FastAPI:
         wants=HEARS,
         work=Handlers(agency, parts.opener).documents,
     )
-    house.also_run("funds", funds.run, busy=lambda: funds.busy)
+    bell = house.every(settings.bank_poll_s, "funds", funds.round)
     house.every(settings.timer_poll_s, "clocks", desk.look_at_clocks)
     house.also_run("imports", jobs.forever, busy=lambda: jobs.busy)
     house.at_end(parts.bank.close)
@@ -53,7 +53,7 @@ def app() -> FastAPI:
     )
     add_routes(
         api,
-        Office(house.database, agency, desk, funds, Importer(house.database, agency), house.relay.wake),
+        Office(house.database, agency, desk, bell, Importer(house.database, agency), house.relay.wake),
         settings.province,
         jobs,
     )

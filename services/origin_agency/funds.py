@@ -1,6 +1,5 @@
 """The origin's money: approved remittances go to the bank, and what the bank gives back is owed again."""
 
-import asyncio
 import json
 from collections.abc import Callable
 
@@ -13,49 +12,23 @@ from services.origin_agency.case import Case, remitted, returned_by_bank
 from services.records import store as records
 from services.records.agency import Agency, Told
 from services.records.bank import Bank
-from services.runtime.database import TRANSIENT, Database, pause
+from services.runtime.database import Database
 
 log = structlog.get_logger()
 
 
 class FundDesk:
-    """Talks to the bank in the background. An order keeps its id, so that a repeat after a crash pays nothing twice."""
+    """Talks to the bank now and then. An order keeps its id, so that a repeat after a crash pays nothing twice."""
 
-    def __init__(self, database: Database, agency: Agency, bank: Bank, told: Callable[[], None], *, poll_s: float) -> None:
+    def __init__(self, database: Database, agency: Agency, bank: Bank, told: Callable[[], None]) -> None:
         self._database = database
         self._agency = agency
         self._bank = bank
         self._told = told
-        self._poll_s = poll_s
-        self._wake = asyncio.Event()
-        self.busy = False
 
-    def wake(self) -> None:
-        """Say that a remittance was approved."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Pay and look at the statement for as long as the service lives."""
-        await self._database.open_when_there()
-        attempt = 0
-        while True:
-            self._wake.clear()
-            try:
-                self.busy = True
-                await self.pay()
-                await self.collect()
-                attempt = 0
-            except TRANSIENT as error:  # the bank being away is one of them
-                log.warning("bank.away", error=type(error).__name__, attempt=attempt)
-                await pause(attempt)
-                attempt += 1
-            finally:
-                self.busy = False
-            try:
-                async with asyncio.timeout(self._poll_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+    async def round(self) -> int:
+        """One look at the own orders and at the statement; returns how much there was to do."""
+        return await self.pay() + await self.collect()
 
     async def pay(self) -> int:
         """Give every approved remittance to the bank and book what it took; returns how many."""
