@@ -1,10 +1,10 @@
 """What the bank is told by its environment."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.clock import Clock, ScenarioClock
@@ -21,7 +21,7 @@ class BankSettings(BaseSettings):
     http_port: int = Field(default=8090, ge=0, le=65535)
     delay_minutes: int = Field(default=30, ge=0, description="how long a payment is under way")
     clock: Literal["system", "scenario"] = "system"
-    scenario_start: datetime | None = None
+    scenario_start: AwareDatetime | None = None
 
     def make_clock(self) -> Clock:
         """The clock that these settings ask for."""

@@ -9,6 +9,9 @@ from services.cli.amounts import HELP as AMOUNTS_HELP
 from services.cli.amounts import amounts
 from services.cli.deadline import HELP as DEADLINE_HELP
 from services.cli.deadline import deadline
+from services.cli.demo.command import HELP as DEMO_HELP
+from services.cli.demo.command import demo
+from services.cli.stack import DOWN_HELP, STATUS_HELP, UP_HELP, down, status, up
 
 
 def build_app() -> typer.Typer:
@@ -23,6 +26,10 @@ def build_app() -> typer.Typer:
     )
     app.command("amounts", help=AMOUNTS_HELP)(amounts)
     app.command("deadline", help=DEADLINE_HELP)(deadline)
+    app.command("up", help=UP_HELP)(up)
+    app.command("down", help=DOWN_HELP)(down)
+    app.command("status", help=STATUS_HELP)(status)
+    app.command("demo", help=DEMO_HELP)(demo)
 
     @app.callback()
     def jiexu() -> None:

@@ -129,6 +129,7 @@ class Case:
     reminded: bool = False
     breached: bool = False
     surplus_maker: str | None = None
+    code: str | None = None  # why it was refused or returned
 
     @property
     def leg(self) -> Leg | None:
@@ -142,7 +143,7 @@ class Case:
             return self.received_fen
         return max(0, self.received_fen - self.form.items.total_fen) if self.form else 0
 
-    def public(self, *, code: str | None = None) -> PublicStatus:
+    def public(self) -> PublicStatus:
         """What the person is shown now."""
         return PublicStatus(
             status=self.status,
@@ -150,7 +151,7 @@ class Case:
             since=self.since,
             due_on=self.due.due_on if self.leg else None,
             overdue=self.breached,
-            code=code or (self.decision.code if self.decision and self.state is State.REFUSED else None),
+            code=self.code,
         )
 
 
@@ -216,7 +217,7 @@ def refuse(case: Case, checker: str, *, today: date, rule_set: str) -> Outcome:
     assert decision is not None, case.case_id
     assert decision.outcome == "refuse", decision
     status = Status.TEMP_ACCOUNT if decision.code == "TEMP_ACCOUNT_AT_DESTINATION" else Status.REJECTED
-    changed = replace(_shown(case, status, today), state=State.REFUSED)
+    changed = replace(_shown(case, status, today), state=State.REFUSED, code=decision.code)
     fact = Refused(
         case_id=case.case_id,
         person_ref=case.person_ref,
@@ -278,11 +279,11 @@ def returned(case: Case, body: LetterReturn, *, today: date) -> Outcome:
     """The origin sent the letter back: the person is told why and what helps."""
     if case.state not in (State.LETTER_SENT, State.WITHDRAWING):
         raise NotNow("a return", case.state)
-    changed = replace(_shown(case, Status.RETURNED, today), state=State.RETURNED)
+    changed = replace(_shown(case, Status.RETURNED, today), state=State.RETURNED, code=body.code)
     fact = TransferReturned(
         case_id=case.case_id,
         person_ref=case.person_ref,
-        public=changed.public(code=body.code),
+        public=changed.public(),
         origin=case.origin,
         code=body.code,
         legal_basis=body.legal_basis,

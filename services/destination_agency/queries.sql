@@ -30,7 +30,7 @@ SELECT case_id, open_key
    AND open_key = ANY ($1::bytea[]);
 
 -- list_cases --
-SELECT case_id, state, status, origin, since, due_on, reminded, breached, surplus, changed_at
+SELECT case_id, state, status, body::json ->> 'code' AS code, origin, since, due_on, reminded, breached, surplus, changed_at
   FROM destination_agency.cases
  WHERE ($1::text[] IS NULL OR state = ANY ($1))
    AND (NOT $2::boolean OR breached)

@@ -86,6 +86,7 @@ def _body(case: Case) -> str:
             "received_fen": case.received_fen,
             "discrepancy": case.discrepancy,
             "surplus_maker": case.surplus_maker,
+            "code": case.code,
         }
     )
 
@@ -124,5 +125,6 @@ def _cases(rows: Sequence[asyncpg.Record], keys: Mapping[str, bytes], province: 
             reminded=row["reminded"],
             breached=row["breached"],
             surplus_maker=body["surplus_maker"],
+            code=body["code"],
         )
     return found

@@ -112,6 +112,10 @@ class BatchHandler:
             except Unverified as error:
                 bad.append(Parked(record, error.reason, error.detail))
                 continue
+            except Exception as error:  # a bug of ours, but whoever sends such a record must not stop all others
+                log.exception("handler.unexaminable", topic=record.topic, partition=record.partition, offset=record.offset)
+                bad.append(Parked(record, QuarantineReason.HANDLER_FAILED, f"{type(error).__name__} while it was verified"))
+                continue
             if isinstance(record.fact, self._wants):
                 good.append(record)
             elif record.topic.startswith("exchange."):

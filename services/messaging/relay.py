@@ -185,11 +185,12 @@ class Relay:
         sent_through = await self._resend(connection, sent_through)
         marked = sent_through
         while True:
+            self._busy = self._wake.is_set()  # a look of the safety net alone is not work
             self._wake.clear()
-            self._busy = True
             try:
                 records = await self._number(connection, marked, sent_through)
                 if records:
+                    self._busy = True
                     marked = sent_through  # written together with the numbers
                     await self._sender.send(records)
                     sent_through = records[-1].number

@@ -157,6 +157,11 @@ def make_api(
             Problem(503, "TEMPORARILY_AWAY", "A server that this service needs is away.", remedy="Send the same request again.")
         )
 
+    @api.exception_handler(Exception)
+    async def bug(_: Request, __: Exception) -> Response:
+        # Starlette raises it again afterwards, so that the server's log has the whole of it.
+        return _answer(Problem(500, "INTERNAL_ERROR", "The service has an error of its own.", remedy="Tell the operator."))
+
     for kind in TRANSIENT:
         if issubclass(kind, Exception):
             api.add_exception_handler(kind, away)

@@ -1,0 +1,22 @@
+-- outboxes --
+-- Schemas that hold a log which this role may read.
+SELECT n.nspname AS schema
+  FROM pg_class AS c
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.relname = 'outbox'
+   AND c.relkind = 'r'
+   AND has_schema_privilege(n.oid, 'USAGE')
+   AND has_table_privilege(c.oid, 'SELECT')
+   AND EXISTS (SELECT 1 FROM pg_class AS k WHERE k.relnamespace = n.oid AND k.relname = 'checkpoints' AND k.relkind = 'r')
+ ORDER BY n.nspname;
+
+-- numbered --
+SELECT number, topic, key, role, payload, proof
+  FROM {schema}.outbox
+ WHERE number IS NOT NULL
+ ORDER BY number;
+
+-- signed --
+SELECT checkpoint, signature
+  FROM {schema}.checkpoints
+ ORDER BY last;

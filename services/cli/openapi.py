@@ -1,0 +1,103 @@
+"""Writes the OpenAPI documents of every service that speaks HTTP. `python -m services.cli.openapi [--check]`."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from contracts.generate import HERE, as_text, write_or_check
+from services.bank import api as bank
+from services.bank.store import BankStore
+from services.runtime.clock import Clock
+from services.runtime.database import Database
+from services.runtime.http import MEDIA_TYPE, make_api
+
+_PROBLEM = {
+    "title": "Problem",
+    "description": "Why a request cannot be done (RFC 9457).",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "description": "urn:jiexu:problem:<code>"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "description": "stable name, upper case"},
+        "field": {"type": "string"},
+        "remedy": {"type": "string"},
+        "legal_basis": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+                "required": ["field", "reason"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail", "code"],
+}
+_ANSWER = {
+    "description": "Why the request cannot be done",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+async def _not_served() -> dict[str, str | None]:
+    return {}
+
+
+def _empty(title: str) -> FastAPI:
+    return make_api(title, verifier=None, ready=_not_served)
+
+
+def _bank() -> FastAPI:
+    api = _empty("Jiexu bank")
+    bank.add_routes(api, BankStore(Database("postgresql://never.opened/bank"), delay=timedelta()), Clock())
+    return api
+
+
+# One line a service: its name, and what builds its app without settings and without servers.
+SERVICES: dict[str, Callable[[], FastAPI]] = {
+    "bank": _bank,
+}
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    """Every service's OpenAPI document by the service's name."""
+    return {service: _completed(build().openapi()) for service, build in SERVICES.items()}
+
+
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    """Say what is the same for all routes: bearer tokens, and problems instead of FastAPI's own errors."""
+    components = document.setdefault("components", {})
+    kept = {
+        name: schema
+        for name, schema in components.get("schemas", {}).items()
+        if name not in ("HTTPValidationError", "ValidationError")
+    }
+    components["schemas"] = {**kept, "Problem": _PROBLEM}
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    document["security"] = [{"token": []}]
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = _ANSWER
+    return document
+
+
+def main(arguments: list[str] | None = None, *, home: Path = HERE) -> int:
+    """Generate, or check with `--check`; 1 on drift."""
+    parser = argparse.ArgumentParser(prog="python -m services.cli.openapi", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 with the names of files that differ")
+    check = parser.parse_args(arguments).check
+    return write_or_check(
+        {home / "openapi" / f"{service}.json": as_text(document) for service, document in documents().items()}, check=check
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Notification as a process."""
+
+from fastapi import FastAPI
+
+from contracts import topics
+from services.messaging.house import House
+from services.notification.api import add_routes
+from services.notification.handlers import Handlers, concerns
+from services.notification.mailer import Mailer
+from services.notification.notices import HEARD, Templates
+from services.notification.smtp import MailServer
+from services.records.vault import Vault
+from services.rules.loader import load_tables
+from services.runtime.http import make_api
+from services.runtime.identity import TokenVerifier
+from services.runtime.logs import configure_logs
+from services.runtime.settings import Settings
+
+
+def app() -> FastAPI:
+    """Build the service from its environment.
+
+    Raises:
+        ValueError: when the keys' database is not named; without it no address can be read.
+    """
+    settings = Settings()
+    configure_logs("notification", settings.province)
+    house = House(settings, "notification")
+    if house.keys_database is None:
+        raise ValueError("KEYS_DATABASE_URL is missing: contacts are sealed under the persons' keys")
+    tables = load_tables()
+    mailer = Mailer(
+        name=house.name,
+        replica=settings.replica,
+        database=house.database,
+        vault=Vault(house.keys_database, b""),  # nobody is looked up by identity number here
+        outbox=house.outbox,
+        templates=Templates(tables),
+        server=MailServer(settings.smtp_host, settings.smtp_port, sender=settings.mail_from),
+        sender=settings.mail_from,
+        clock=house.clock,
+        told=house.relay.wake,
+        batch=settings.max_records,
+        poll_s=settings.timer_poll_s,
+    )
+    handlers = Handlers(
+        tables,
+        domain=settings.mail_from.rpartition("@")[2],
+        queued=mailer.expect,
+        handling=lambda: house.handler is not None and house.handler.in_flight > 0,
+    )
+    house.consume(topics.journal(settings.province), concerns=concerns, wants=HEARD, work=handlers.facts)
+    house.also_run("mailer", mailer.run, busy=lambda: mailer.busy)
+
+    async def ready() -> dict[str, str | None]:
+        return {**await house.ready(), "mail": mailer.waits_for}
+
+    api = make_api("Jiexu notification", verifier=TokenVerifier(settings.token_keys_file), ready=ready, lifespan=house.living)
+    add_routes(api, house.database, settings.province)
+    api.include_router(house.scenario())
+    return api

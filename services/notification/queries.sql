@@ -1,0 +1,71 @@
+-- keep_contacts --
+INSERT INTO notification.contacts (contact_id, person_ref, language, personal)
+SELECT *
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    ON CONFLICT (contact_id) DO NOTHING;
+
+-- queue --
+INSERT INTO notification.notices (notice_id, event_id, channel, case_id, person_ref, contact_id, template, template_version, said,
+                                  message_id, occurred_at)
+SELECT given.notice_id, given.event_id, $1, given.case_id, given.person_ref, given.contact_id, given.template,
+       given.template_version, given.said, given.message_id, given.occurred_at
+  FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[], $10::text[],
+              $11::timestamptz[])
+       WITH ORDINALITY AS given (notice_id, event_id, case_id, person_ref, contact_id, template, template_version, said,
+                                 message_id, occurred_at, place)
+ ORDER BY given.place
+    ON CONFLICT DO NOTHING;
+
+-- claim --
+WITH chosen AS (
+    SELECT n.notice_id
+      FROM notification.notices AS n
+     WHERE n.state = 'queued'
+       AND n.not_before <= now()
+       AND NOT EXISTS (SELECT
+                         FROM notification.notices AS earlier
+                        WHERE earlier.case_id = n.case_id
+                          AND earlier.seq < n.seq
+                          AND earlier.state = 'queued'
+                          AND earlier.not_before > now())
+     ORDER BY n.seq
+     LIMIT $3
+       FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE notification.notices AS n
+       SET claimed_by = $1, not_before = now() + make_interval(secs => $2)
+      FROM chosen
+     WHERE n.notice_id = chosen.notice_id
+    RETURNING n.*
+)
+SELECT c.seq, c.notice_id, c.event_id, c.case_id, c.person_ref, c.template, c.template_version, c.said, c.message_id,
+       c.occurred_at, c.attempts, extract(epoch FROM now() - c.queued_at)::float8 AS age_s, k.person_ref AS contact_ref,
+       k.language, k.personal
+  FROM claimed AS c
+  LEFT JOIN notification.contacts AS k USING (contact_id)
+ ORDER BY c.seq;
+
+-- record --
+UPDATE notification.notices AS n
+   SET state = given.state, attempts = n.attempts + given.tried, not_before = now() + make_interval(secs => given.delay_s),
+       claimed_by = NULL, evidence = coalesce(given.evidence, n.evidence), reason = given.reason,
+       ended_at = CASE WHEN given.state = 'queued' THEN NULL ELSE $8::timestamptz END
+  FROM unnest($2::text[], $3::text[], $4::int[], $5::float8[], $6::text[], $7::text[])
+       AS given (notice_id, state, tried, delay_s, evidence, reason)
+ WHERE n.notice_id = given.notice_id
+   AND n.state = 'queued'
+   AND n.claimed_by = $1
+RETURNING n.notice_id;
+
+-- release --
+UPDATE notification.notices
+   SET claimed_by = NULL, not_before = now()
+ WHERE state = 'queued'
+   AND claimed_by = $1;
+
+-- of_case --
+SELECT notice_id, event_id, channel, template, template_version, message_id, state, attempts, occurred_at, queued_at, ended_at,
+       evidence, reason
+  FROM notification.notices
+ WHERE case_id = $1
+ ORDER BY seq;
