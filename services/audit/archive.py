@@ -115,11 +115,14 @@ class Archive:
             ArchiveRefused: when the folder has no manifest that can be read.
         """
         try:
-            return cls(folder, Manifest.model_validate_json((folder / MANIFEST).read_bytes()))
+            manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
         except OSError as error:
             raise ArchiveRefused(f"{folder} is no export: {error.strerror or error}") from error
         except ValidationError as error:
             raise ArchiveRefused(f"{folder / MANIFEST} cannot be read as a manifest") from error
+        if len({each.service for each in manifest.services}) < len(manifest.services):
+            raise ArchiveRefused(f"{folder / MANIFEST} names a service twice")
+        return cls(folder, manifest)
 
     @property
     def province(self) -> str:

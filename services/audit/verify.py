@@ -198,6 +198,7 @@ def verify(
 
     Raises:
         ArchiveRefused: when the folder is no export at all.
+        ValueError: when one of `known` is no checkpoint.
     """
     archive = Archive.open(folder)
     findings = _Findings()

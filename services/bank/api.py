@@ -8,6 +8,7 @@ from contracts.banking import Fault, Holding, OrderTaken, RemittanceOrder, Retur
 from contracts.base import Command
 from services.bank.store import BankStore
 from services.runtime.clock import Clock, ScenarioClock
+from services.runtime.database import COUNTS
 from services.runtime.http import MoveClock, Problem, any_caller
 from services.runtime.identity import Caller, Role
 
@@ -83,6 +84,11 @@ def add_routes(api: FastAPI, store: BankStore, clock: Clock) -> None:
         except ValueError as error:
             raise Problem(409, "CLOCK_NOT_MOVED", str(error), field="now") from error
         return {"now": clock.now().isoformat()}
+
+    @api.get("/scenario/counts", include_in_schema=False)
+    async def counts() -> dict[str, list[int]]:
+        """Statements and commits by purpose since the start."""
+        return COUNTS.by_purpose
 
     @api.get("/scenario/idle", include_in_schema=False)
     async def idle() -> dict[str, str | None]:

@@ -7,6 +7,7 @@ import typer
 from services.cli import EXIT_CODES
 from services.cli.amounts import HELP as AMOUNTS_HELP
 from services.cli.amounts import amounts
+from services.cli.audit import app as audit
 from services.cli.deadline import HELP as DEADLINE_HELP
 from services.cli.deadline import deadline
 from services.cli.demo.command import HELP as DEMO_HELP
@@ -30,6 +31,8 @@ def build_app() -> typer.Typer:
     app.command("down", help=DOWN_HELP)(down)
     app.command("status", help=STATUS_HELP)(status)
     app.command("demo", help=DEMO_HELP)(demo)
+
+    app.add_typer(audit, name="audit")
 
     @app.callback()
     def jiexu() -> None:

@@ -135,6 +135,16 @@ class Stage:
         in_hand = response.json()["in_hand"]
         return None if in_hand is None else f"{url}: {in_hand}"
 
+    async def counts(self) -> dict[str, tuple[int, int]]:
+        """Statements and commits of all services since their start, by service and purpose."""
+        found: dict[str, tuple[int, int]] = {}
+        for name, url in [*self._endpoints.services.items(), ("bank", self._endpoints.bank)]:
+            province = name.split(".")[0] if "." in name else self.provinces[0]
+            answer = await self.ask("GET", f"{url}/scenario/counts", self.token(province, Role.OPERATOR))
+            for purpose, (statements, commits) in answer.json().items():
+                found[f"{name} {purpose}"] = (statements, commits)
+        return found
+
     async def cases(self, province: str, service: str, *states: str, **params: Any) -> list[dict[str, Any]]:
         """A work list."""
         wanted = {"state": list(states), "limit": 5000, **params}

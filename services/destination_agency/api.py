@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
+import asyncpg
 from fastapi import Depends, FastAPI, Header, Query, Response
 from pydantic import Field
 
@@ -66,12 +67,13 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
 
     async def once(key: str | None, caller: Caller, body: str, act: Callable[[], Any]) -> ListResult:
         """Act once for an idempotency key. A list is safe to repeat, so its answer is kept after the act."""
-        async with office.database.transaction("idempotency") as tx:
-            known = await keys.answered(tx, key, caller.sub, body) if key else None
-        if known is not None:
-            return ListResult.model_validate(known, strict=False)
+        if key is not None:
+            async with office.database.transaction("idempotency") as tx:
+                known = await keys.answered(tx, key, caller.sub, body)
+            if known is not None:
+                return ListResult.model_validate(known, strict=False)
         result: ListResult = await act()
-        if key:
+        if key is not None:
             async with office.database.transaction("idempotency") as tx:
                 await keys.keep(tx, key, caller.sub, body, result.model_dump(mode="json"))
         return result
@@ -79,23 +81,30 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
     @api.post("/applications", status_code=201)
     async def apply(wish: Application, caller: Applying, response: Response, key: Key = None) -> dict[str, Any]:
         """Apply to bring a relationship here. It costs nothing; an open application is answered with its case."""
+        try:
+            status, answer = await hand_in(wish, caller, key)
+        except asyncpg.UniqueViolationError:
+            # Another window was faster by a moment; now its case is there to be answered with.
+            status, answer = await hand_in(wish, caller, key)
+        response.status_code = status
+        return answer
+
+    async def hand_in(wish: Application, caller: Caller, key: str | None) -> tuple[int, dict[str, Any]]:
         body = wish.model_dump_json()
         async with office.database.transaction("application") as tx:
             known = await keys.answered(tx, key, caller.sub, body)
             if known is not None:
-                response.status_code = 200
-                return known
+                return 200, known
             [taken] = await take(tx, office.agency, [wish], _applicant(caller), channel="single")
             answer = asdict(taken)
             if taken.result == "accepted":
                 await keys.keep(tx, key, caller.sub, body, answer)
         office.told()
         if taken.code == "DUPLICATE_APPLICATION":
-            response.status_code = 200
-            return answer
+            return 200, answer
         if taken.result == "refused":
             raise _refused(taken)
-        return answer
+        return 201, answer
 
     @api.post("/application-batches", status_code=202)
     async def submit(wish: Submission, caller: Submitting, key: Key = None) -> dict[str, Any]:

@@ -40,7 +40,8 @@ def app() -> FastAPI:
         wants=HEARS,
         work=Handlers(agency, parts.opener).documents,
     )
-    bell = house.every(settings.bank_poll_s, "funds", funds.round)
+    bell = house.every(settings.bank_poll_s, "returns", funds.give_back, busy=lambda: funds.busy)
+    house.every(settings.bank_poll_s, "statement", funds.collect, busy=lambda: funds.busy)
     house.also_run("batches", batches.run, busy=lambda: batches.busy)
     house.every(settings.timer_poll_s, "clocks", desk.look_at_clocks)
     house.at_end(parts.bank.close)

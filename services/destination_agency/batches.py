@@ -42,7 +42,7 @@ class Batches:
         batch_id = new_id()
         keys = await self._agency.vault.make([batch_id])
         sealed = Vault.seal(keys, batch_id, orjson.dumps(list(rows)))
-        await tx.execute(store.SQL["add_batch"], batch_id, sub, applied_by, len(rows), sealed.model_dump_json())
+        tx.defer(store.SQL["add_batch"], batch_id, sub, applied_by, len(rows), sealed.model_dump_json())
         return batch_id
 
     def wake(self) -> None:
@@ -59,7 +59,7 @@ class Batches:
             self._working = True
             self._wake.clear()
             try:
-                async with self._database.transaction("open-batches") as tx:
+                async with self._database.transaction("poll") as tx:
                     waiting = [row["batch_id"] for row in await tx.fetch(store.SQL["open_batches"])]
                 for batch_id in waiting:
                     await self._work_off(batch_id)
@@ -84,12 +84,12 @@ class Batches:
                 chunk = rows[row["handled"] : row["handled"] + CHUNK]
                 applicant = Applicant(row["sub"], row["applied_by"])
                 taken = await take(tx, self._agency, chunk, applicant, channel="batch")
-                await self._note(tx, batch_id, row["handled"], taken)
+                self._note(tx, batch_id, row["handled"], taken)
             self._told()
         log.info("batch.done", batch=batch_id)
 
-    async def _note(self, tx: Transaction, batch_id: str, handled: int, taken: Sequence[Taken]) -> None:
-        await tx.execute(
+    def _note(self, tx: Transaction, batch_id: str, handled: int, taken: Sequence[Taken]) -> None:
+        tx.defer(
             store.SQL["add_batch_rows"],
             batch_id,
             list(range(handled + 1, handled + len(taken) + 1)),
@@ -99,4 +99,4 @@ class Batches:
             [item.detail for item in taken],
         )
         refused = sum(item.result == "refused" for item in taken)
-        await tx.execute(store.SQL["advance_batch"], batch_id, handled + len(taken), refused)
+        tx.defer(store.SQL["advance_batch"], batch_id, handled + len(taken), refused)

@@ -41,7 +41,7 @@ from contracts.events import (
     WithdrawalRequested,
 )
 from contracts.statuses import Leg, PublicStatus, Status
-from services.records.agency import Due, Letter, Told
+from services.records.decisions import Due, Letter, Told
 from services.records.model import Personal
 
 
@@ -100,6 +100,15 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Payment:
+    """A statement line that was booked for a case."""
+
+    line_id: str
+    remittance_id: str
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One transfer as the destination holds it. Money is in fen."""
 
@@ -120,11 +129,13 @@ class Case:
     personal: Personal
     open_key: bytes
     due: Due
+    serial: int = 0  # given by the database
     maker: str | None = None
     decision: Decision | None = None
     letter_no: str | None = None
     form: InformationForm | None = None
     received_fen: int = 0
+    payments: tuple[Payment, ...] = ()
     discrepancy: str | None = None
     reminded: bool = False
     breached: bool = False
@@ -315,12 +326,14 @@ def receive_form(case: Case, form: InformationForm, fault: str | None, *, today:
     return _match(replace(case, form=form, maker=None), (fact,), fault, today=today, due=due)
 
 
-def receive_funds(case: Case, line: StatementLine, *, today: date, due: Due, again: bool) -> Outcome:
+def receive_funds(case: Case, line: StatementLine, *, today: date, due: Due) -> Outcome:
     """Money for the case stands on the bank account; it stays in suspense until it meets its form.
 
-    Args:
-        again: whether the same remittance came with the same amount before.
+    A line that was booked before changes nothing.
     """
+    if any(payment.line_id == line.line_id for payment in case.payments):
+        return Outcome(case)
+    again = any((known.remittance_id, known.amount_fen) == (line.remittance_id, line.amount_fen) for known in case.payments)
     fact = FundsReceived(
         case_id=case.case_id,
         person_ref=case.person_ref,
@@ -330,8 +343,10 @@ def receive_funds(case: Case, line: StatementLine, *, today: date, due: Due, aga
         amount_fen=line.amount_fen,
         duplicate=again,
     )
-    changed = replace(case, received_fen=case.received_fen + line.amount_fen)
-    if case.state in ENDED or case.state in WITH_US:
+    payment = Payment(line.line_id, line.remittance_id, line.amount_fen)
+    changed = replace(case, received_fen=case.received_fen + line.amount_fen, payments=(*case.payments, payment))
+    # Money that nobody asked for yet waits as well; it must not keep the application from being decided.
+    if case.state in ENDED or case.state in WITH_US or case.state in BEFORE_LETTER:
         raised = _raised(changed, "OVERPAID", case.form.items.total_fen if case.form else 0, changed.received_fen)
         return Outcome(changed, (fact, raised) if changed.surplus_fen else (fact,))
     return _match(changed, (fact,), case.discrepancy if _of_form(case.discrepancy) else None, today=today, due=due)
@@ -465,7 +480,8 @@ def withdraw(case: Case, actor: str, *, today: date) -> Outcome:
 def withdrawal_answered(case: Case, answer: WithdrawalAnswer, *, today: date) -> Outcome:
     """The origin confirmed the withdrawal, or the form was approved already and the transfer goes on."""
     if answer.confirmed:
-        if case.state in ENDED:
+        # Money may overtake the answer. A form may not: where one was approved, the origin declines.
+        if case.state not in (State.WITHDRAWING, State.MONEY_HELD):
             raise NotNow("a confirmed withdrawal", case.state)
         return _cancelled(case, "withdrawn by the person, confirmed by the origin", today)
     fact = WithdrawalDeclined(case_id=case.case_id, person_ref=case.person_ref, origin=case.origin, reason=answer.reason)

@@ -24,8 +24,9 @@ from services.destination_agency.case import (
     withdraw,
 )
 from services.records import store as records
-from services.records.agency import Agency, Told
+from services.records.agency import Agency
 from services.records.commands import NOT_NOW, ListResult, RowResult, done, no_such_case, refused, same_person
+from services.records.decisions import Told
 from services.records.model import Record, arrived
 from services.rules import admission
 from services.rules.identity import parse_id_number
@@ -74,29 +75,23 @@ class Desk:
         rule_set = agency.tables.version
         async with self._deciding("approve-admission") as tx:
             cases = await store.load(tx, agency.vault, agency.province, case_ids)
-            accepted = [
-                case.case_id for case in cases.values() if case.decision is not None and case.decision.outcome == "accept"
-            ]
-            numbers = await tx.fetch(store.SQL["letter_numbers"], len(accepted)) if accepted else []
-            serial = {case_id: int(row["number"]) for case_id, row in zip(accepted, numbers, strict=True)}
 
             def decide(case: Case) -> Outcome:
-                if case.case_id not in serial:
+                if case.decision is None or case.decision.outcome == "refuse":
                     return refuse(case, checker, today=today, rule_set=rule_set)
-                letter = self._letter(case, serial[case.case_id])
-                return send_letter(case, checker, letter, today=today, due=due, rule_set=rule_set)
+                return send_letter(case, checker, self._letter(case), today=today, due=due, rule_set=rule_set)
 
             return await self._act(
                 tx, case_ids, cases, decide, says=lambda case: case.decision.code or None if case.decision else None
             )
 
-    def _letter(self, case: Case, serial: int) -> ContactLetter:
+    def _letter(self, case: Case) -> ContactLetter:
         agency = self._agency
         entry = agency.directory.entry(agency.province)
         assert entry is not None, agency.province
         today = agency.clock.today()
         return ContactLetter(
-            letter_no=f"LXH-{case.destination_division}-{today:%Y%m%d}-{serial:06d}",
+            letter_no=f"LXH-{case.destination_division}-{today:%Y%m%d}-{case.serial:06d}",
             letter_version=1,
             account_kind=case.decision.account_kind if case.decision else "normal",
             person=PersonIdentity(id_number=case.personal.id_number, name=case.personal.name),
@@ -167,7 +162,7 @@ class Desk:
                 elif case.surplus_maker == checker:
                     rows.append(same_person(case_id))
                 else:
-                    remittance_id = await tx.value(store.SQL["last_remittance"], case_id)
+                    remittance_id = case.payments[-1].remittance_id
                     await tx.execute(
                         store.SQL["add_return"], new_id(), case_id, remittance_id, case.surplus_fen, case.surplus_maker, checker
                     )
@@ -180,10 +175,11 @@ class Desk:
         today = agency.clock.today()
         found = 0
         while True:
-            async with self._deciding("clock") as tx:
+            async with self._database.transaction("poll") as tx:
                 due = await store.due(tx, today, 500)
-                if not due:
-                    return found
+            if not due:
+                return found
+            async with self._deciding("clock") as tx:
                 cases = await store.load(tx, agency.vault, agency.province, due)
                 await self._act(tx, due, cases, lambda case: look_at_clock(case, today=today))
             found += len(due)
@@ -216,8 +212,8 @@ class Desk:
                 rows.append(done(case_id, says(outcome.case)))
                 changed.append(outcome.case)
                 told.extend(outcome.told)
-        await store.save(tx, self._agency.vault, changed)
         await self._agency.tell(tx, told)
+        await store.save(tx, self._agency.vault, changed)
         return ListResult.of(rows)
 
 

@@ -1,14 +1,17 @@
 """The destination's money: what the bank statement shows meets its forms, and what is too much goes back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from contracts.banking import ReturnOrder, StatementLine
 from contracts.events import DiscrepancyRaised, FundsReceived
 from services.destination_agency import store
 from services.destination_agency.case import Case, Outcome, receive_funds, sent_back
-from services.records.agency import Agency, Told
-from services.records.bank import Bank
+from services.records.agency import Agency
+from services.records.bank import PAGE, Bank
+from services.records.decisions import Told
 from services.runtime.database import Database, Transaction
+
+AT_ONCE = 50  # orders that one look takes, as the query says
 
 
 class FundDesk:
@@ -19,86 +22,92 @@ class FundDesk:
         self._agency = agency
         self._bank = bank
         self._told = told
+        self._working = 0
 
-    async def round(self) -> int:
-        """One look at the own orders and at the statement; returns how much there was to do."""
-        return await self.give_back() + await self.collect()
+    @property
+    def busy(self) -> bool:
+        """Whether an order or a statement line is in hand."""
+        return self._working > 0
 
     async def collect(self) -> int:
-        """Book the payments that the statement shows since the last look; returns how many lines."""
+        """Book the payments that the statement shows since the last look; returns how many more lines may wait."""
         agency = self._agency
-        async with self._database.transaction("look-at-statement") as tx:
+        async with self._database.transaction("poll") as tx:
             after = int(await tx.value(store.SQL["cursor"]))
         lines = await self._bank.lines(agency.province, "payment", after)
         if not lines:
             return 0
-        async with self._database.transaction("received") as tx:
-            after = int(await tx.value(store.SQL["cursor"]))
-            fresh = [line for line in lines if line.line_no > after]
-            await self._book(tx, fresh)
-            await tx.execute(store.SQL["move_cursor"], lines[-1].line_no)
-        self._told()
-        return len(lines)
+        self._working += 1
+        try:
+            async with self._database.transaction("received") as tx:
+                await self._book(tx, lines)
+                tx.defer(store.SQL["move_cursor"], lines[-1].line_no)
+            self._told()
+        finally:
+            self._working -= 1
+        return len(lines) if len(lines) == PAGE else 0
 
-    async def _book(self, tx: Transaction, lines: list[StatementLine]) -> None:
+    async def _book(self, tx: Transaction, lines: Sequence[StatementLine]) -> None:
         agency = self._agency
         today = agency.clock.today()
         due = agency.due("FORM_AND_FUNDS_TO_BOOKING", today)
         cases = await store.load(tx, agency.vault, agency.province, [line.case_id for line in lines])
-        seen = {
-            (row["remittance_id"], row["case_id"], row["amount_fen"])
-            for row in await tx.fetch(
-                store.SQL["known_lines"], [line.remittance_id for line in lines], [line.case_id for line in lines]
-            )
-        }
         told: list[Told] = []
         changed: dict[str, Case] = {}
+        after = 0
+        if any(line.case_id not in cases for line in lines):
+            # A case knows its lines; of money that is nobody's the cursor alone tells whether it was booked.
+            after = int(await tx.value(store.SQL["lock_cursor"]))
         for line in lines:
-            mark = (line.remittance_id, line.case_id, line.amount_fen)
+            if line.line_no <= after:
+                continue
             case = changed.get(line.case_id) or cases.get(line.case_id)
             if case is None:
                 told.extend(_nobodys(line))
                 continue
-            outcome = receive_funds(case, line, today=today, due=due, again=mark in seen)
-            seen.add(mark)
+            outcome = receive_funds(case, line, today=today, due=due)
             changed[line.case_id] = outcome.case
             told.extend(outcome.told)
-        rows = [(line.line_id, line.line_no, line.remittance_id, line.case_id, line.amount_fen) for line in lines]
-        if rows:
-            await tx.execute(store.SQL["add_lines"], *(list(column) for column in zip(*rows, strict=True)))
-        await store.save(tx, agency.vault, list(changed.values()))
         await agency.tell(tx, told)
+        await store.save(tx, agency.vault, list(changed.values()))
 
     async def give_back(self) -> int:
-        """Give approved surplus back to the bank; returns how many orders it took."""
-        agency = self._agency
-        async with self._database.transaction("ordered-returns") as tx:
+        """Give approved surplus back to the bank; returns how many more orders may wait."""
+        async with self._database.transaction("poll") as tx:
             ordered = await tx.fetch(store.SQL["ordered_returns"])
-        for row in ordered:
-            order = ReturnOrder(
-                return_id=row["return_id"],
-                payer=agency.province,
-                remittance_id=row["remittance_id"],
-                case_id=row["case_id"],
-                amount_fen=row["amount_fen"],
-            )
-            taken = await self._bank.give_back(order)
-            async with self._database.transaction("sent-back") as tx:
-                cases = await store.load(tx, agency.vault, agency.province, [order.case_id])
-                if await tx.value(store.SQL["accept_return"], order.return_id) is None:
-                    continue  # another replica was faster
-                outcome: Outcome = sent_back(
-                    cases[order.case_id],
-                    remittance_id=order.remittance_id,
-                    reference=taken.bank_reference,
-                    amount_fen=order.amount_fen,
-                    maker=row["maker"],
-                    checker=row["checker"],
+        self._working += 1
+        try:
+            for row in ordered:
+                order = ReturnOrder(
+                    return_id=row["return_id"],
+                    payer=self._agency.province,
+                    remittance_id=row["remittance_id"],
+                    case_id=row["case_id"],
+                    amount_fen=row["amount_fen"],
                 )
-                await store.save(tx, agency.vault, [outcome.case])
-                await agency.tell(tx, outcome.told)
-            self._told()
-        return len(ordered)
+                taken = await self._bank.give_back(order)
+                await self._book_return(order, taken.bank_reference, maker=row["maker"], checker=row["checker"])
+        finally:
+            self._working -= 1
+        return len(ordered) if len(ordered) == AT_ONCE else 0
+
+    async def _book_return(self, order: ReturnOrder, reference: str, *, maker: str, checker: str) -> None:
+        agency = self._agency
+        async with self._database.transaction("sent-back") as tx:
+            cases = await store.load(tx, agency.vault, agency.province, [order.case_id])
+            if await tx.value(store.SQL["accept_return"], order.return_id) is None:
+                return  # another replica was faster
+            outcome: Outcome = sent_back(
+                cases[order.case_id],
+                remittance_id=order.remittance_id,
+                reference=reference,
+                amount_fen=order.amount_fen,
+                maker=maker,
+                checker=checker,
+            )
+            await agency.tell(tx, outcome.told)
+            await store.save(tx, agency.vault, [outcome.case])
+        self._told()
 
 
 def _nobodys(line: StatementLine) -> tuple[Told, ...]:

@@ -10,7 +10,8 @@ from services.destination_agency.matching import fault_of
 from services.messaging.handler import Poison
 from services.messaging.received import Received
 from services.messaging.sealing import Opener, Unopenable
-from services.records.agency import Agency, Told, receipt
+from services.records.agency import Agency, receipt
+from services.records.decisions import Told
 from services.runtime.database import Transaction
 
 
@@ -37,8 +38,8 @@ class Handlers:
             outcome = self._decide(record, body, case)
             changed[record.key] = outcome.case
             told.extend((receipt(record, outcome.case.person_ref), *outcome.told))
-        await store.save(tx, agency.vault, list(changed.values()))
         await agency.tell(tx, told, {record.key: record.event_id for record in batch})
+        await store.save(tx, agency.vault, list(changed.values()))
 
     def _open(self, record: Received) -> Body:
         document = record.fact

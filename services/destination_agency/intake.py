@@ -12,7 +12,8 @@ from contracts.statuses import Status
 from services.destination_agency import store
 from services.destination_agency.case import Case, State, apply
 from services.records import store as records
-from services.records.agency import Agency, Told
+from services.records.agency import Agency
+from services.records.decisions import Told
 from services.records.model import Personal, Record
 from services.records.vault import Vault
 from services.rules.identity import IdNumberInvalid, parse_id_number
@@ -97,8 +98,8 @@ async def take(
     for case in cases:
         sealed = Vault.seal(keys, case.person_ref, case.personal.model_dump_json().encode())
         told.extend(apply(case, sealed).told)
-    await store.save(tx, agency.vault, cases, keys)
     await agency.tell(tx, told)
+    await store.save(tx, agency.vault, cases, keys)
     return results
 
 

@@ -3,7 +3,8 @@
 from contracts.documents import InformationForm
 from services.records.model import from_contract
 from services.rules.amounts import RatePending, RecordInvalid, compute
-from services.rules.loader import Tables
+from services.rules.loader import RuleNotInForce, Tables
+from services.rules.months import MonthInvalid
 
 
 def fault_of(form: InformationForm, *, origin: str, letter_no: str, tables: Tables) -> str | None:
@@ -22,7 +23,7 @@ def fault_of(form: InformationForm, *, origin: str, letter_no: str, tables: Tabl
     try:
         segments = tuple(from_contract(segment) for segment in form.segments)
         again = compute(segments, transfer_on=form.transfer_on, province=origin, tables=tables)
-    except (RecordInvalid, RatePending):
+    except (RecordInvalid, RatePending, MonthInvalid, RuleNotInForce):  # MonthInvalid: no month between 1950 and 2050
         return "ROWS_INVALID"
     if again.months != form.months:
         return "MONTHS_DIFFER"

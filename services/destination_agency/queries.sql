@@ -1,14 +1,14 @@
 -- load --
-SELECT case_id, person_ref, state, status, origin, since, due_on, remind_on, reminded, breached, open_key, applicant, body, personal,
-       form
+SELECT case_id, serial, person_ref, state, status, origin, since, due_on, remind_on, reminded, breached, open_key, applicant,
+       body, personal, form
   FROM destination_agency.cases
  WHERE case_id = ANY ($1::text[])
  ORDER BY case_id
    FOR UPDATE;
 
 -- look --
-SELECT case_id, person_ref, state, status, origin, since, due_on, remind_on, reminded, breached, open_key, applicant, body, personal,
-       form
+SELECT case_id, serial, person_ref, state, status, origin, since, due_on, remind_on, reminded, breached, open_key, applicant,
+       body, personal, form
   FROM destination_agency.cases
  WHERE case_id = $1;
 
@@ -46,36 +46,18 @@ SELECT case_id
  ORDER BY case_id
  LIMIT $2;
 
--- letter_numbers --
-SELECT nextval('destination_agency.letter_numbers') AS number
-  FROM generate_series(1, $1);
-
 -- cursor --
+SELECT after
+  FROM destination_agency.bank_cursor;
+
+-- lock_cursor --
 SELECT after
   FROM destination_agency.bank_cursor
    FOR UPDATE;
 
 -- move_cursor --
 UPDATE destination_agency.bank_cursor
-   SET after = $1;
-
--- known_lines --
-SELECT remittance_id, case_id, amount_fen
-  FROM destination_agency.bank_lines
- WHERE remittance_id = ANY ($1::text[])
-   AND case_id = ANY ($2::text[]);
-
--- add_lines --
-INSERT INTO destination_agency.bank_lines (line_id, line_no, remittance_id, case_id, amount_fen)
-SELECT *
-  FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]);
-
--- last_remittance --
-SELECT remittance_id
-  FROM destination_agency.bank_lines
- WHERE case_id = $1
- ORDER BY line_no DESC
- LIMIT 1;
+   SET after = greatest(after, $1);
 
 -- add_return --
 INSERT INTO destination_agency.returns (return_id, case_id, remittance_id, amount_fen, maker, checker, state)

@@ -10,8 +10,8 @@ import asyncpg
 from contracts.base import SealedForPerson
 from contracts.documents import InformationForm
 from contracts.statuses import Status
-from services.destination_agency.case import ENDED, Case, Decision, State
-from services.records.agency import Due
+from services.destination_agency.case import ENDED, Case, Decision, Payment, State
+from services.records.decisions import Due
 from services.records.model import Personal
 from services.records.vault import Vault
 from services.runtime.database import Transaction, queries
@@ -58,7 +58,7 @@ async def save(tx: Transaction, vault: Vault, cases: Sequence[Case], keys: Mappi
         )
         for case in cases
     ]
-    await tx.execute(SQL["save"], *(list(column) for column in zip(*rows, strict=True)))
+    tx.defer(SQL["save"], *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def due(tx: Transaction, today: date, limit: int) -> list[str]:
@@ -84,6 +84,7 @@ def _body(case: Case) -> str:
             "decision": asdict(case.decision) if case.decision else None,
             "letter_no": case.letter_no,
             "received_fen": case.received_fen,
+            "payments": [asdict(payment) for payment in case.payments],
             "discrepancy": case.discrepancy,
             "surplus_maker": case.surplus_maker,
             "code": case.code,
@@ -100,6 +101,7 @@ def _cases(rows: Sequence[asyncpg.Record], keys: Mapping[str, bytes], province: 
         form = Vault.open(keys, ref, SealedForPerson.model_validate_json(row["form"])) if row["form"] else None
         found[row["case_id"]] = Case(
             case_id=row["case_id"],
+            serial=row["serial"],
             person_ref=ref,
             province=province,
             origin=row["origin"],
@@ -121,6 +123,7 @@ def _cases(rows: Sequence[asyncpg.Record], keys: Mapping[str, bytes], province: 
             letter_no=body["letter_no"],
             form=InformationForm.model_validate_json(form) if form else None,
             received_fen=body["received_fen"],
+            payments=tuple(Payment(**payment) for payment in body["payments"]),
             discrepancy=body["discrepancy"],
             reminded=row["reminded"],
             breached=row["breached"],

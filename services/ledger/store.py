@@ -1,6 +1,6 @@
 """Write entries down and say where accounts stand. Three statements a batch, however many entries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from contracts.base import Fact
 from contracts.envelope import Envelope, envelope
@@ -13,11 +13,22 @@ from services.runtime.database import Transaction, queries
 SQL = queries(__file__)
 
 
-async def record(tx: Transaction, told: Sequence[Envelope[Fact]]) -> list[Envelope[Fact]]:
+async def hold(tx: Transaction, accounts: Iterable[str]) -> dict[str, Head]:
+    """Lock accounts until the transaction ends and say where they stand; new ones are made."""
+    rows = await tx.fetch(SQL["lock_accounts"], sorted(set(accounts)))
+    return {row["account"]: Head(row["sequence"], row["balance_fen"]) for row in rows}
+
+
+async def record(tx: Transaction, told: Sequence[Envelope[Fact]], held: Mapping[str, Head] | None = None) -> list[Envelope[Fact]]:
     """Book a batch of facts and return them with their account sequence numbers, in order.
 
     After the last of them stands one statement of balance for each person's account that the batch touched.
     The touched accounts stay locked until the transaction ends, so the numbers have no gaps.
+
+    Args:
+        tx: the open transaction.
+        told: the facts, in order.
+        held: what `hold` said in this transaction, where it was asked before and nothing was booked since.
     """
     entries: dict[int, Entry] = {}
     for at, message in enumerate(told):
@@ -27,9 +38,9 @@ async def record(tx: Transaction, told: Sequence[Envelope[Fact]]) -> list[Envelo
     if not entries:
         return list(told)
     names = sorted({account for entry in entries.values() for account in entry.accounts})
-    heads = {row["account"]: Head(row["sequence"], row["balance_fen"]) for row in await tx.fetch(SQL["lock_accounts"], names)}
+    heads = held if held is not None and held.keys() >= set(names) else await hold(tx, names)
     numbers, moved = sequence(entries.values(), heads)
-    await _write(tx, list(entries.values()), numbers, moved)
+    _write(tx, list(entries.values()), numbers, moved)
     numbered = list(told)
     for at, own in zip(entries, numbers, strict=True):
         fact = told[at].data.model_copy(update={"account_sequences": own})
@@ -48,16 +59,14 @@ def _statement(account: str, head: Head, after: Envelope[Fact]) -> Envelope[Fact
     return envelope(fact, source=after.service, subject=person_ref, time=after.time, causation=after.id)
 
 
-async def _write(
-    tx: Transaction, entries: Sequence[Entry], numbers: Sequence[Mapping[str, int]], moved: Mapping[str, Head]
-) -> None:
+def _write(tx: Transaction, entries: Sequence[Entry], numbers: Sequence[Mapping[str, int]], moved: Mapping[str, Head]) -> None:
     rows = [
         (entry.event_id, line, posting.debit, own[posting.debit], posting.credit, own[posting.credit], posting.amount_fen)
         for entry, own in zip(entries, numbers, strict=True)
         for line, posting in enumerate(entry.postings)
     ]
-    await tx.execute(SQL["add_postings"], *(list(column) for column in zip(*rows, strict=True)))
-    await tx.execute(
+    tx.defer(SQL["add_postings"], *(list(column) for column in zip(*rows, strict=True)))
+    tx.defer(
         SQL["move_accounts"],
         list(moved),
         [head.sequence for head in moved.values()],

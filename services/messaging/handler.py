@@ -5,7 +5,7 @@
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 
 import structlog
 
@@ -133,10 +133,7 @@ class BatchHandler:
                 *bad,
                 *(Parked(record, QuarantineReason.ID_REUSED, "another body has this id") for record in accepted.reused),
             ]
-            waiting: set[str] = set()
-            if accepted.fresh:
-                waiting = await self._quarantine.parked_cases(tx, sorted({record.key for record in accepted.fresh}))
-            free, behind = _split(accepted.fresh, parked, waiting)
+            free, behind = _split(accepted.fresh, parked, accepted.waiting)
             parked.extend(Parked(record, QuarantineReason.BEHIND_PARKED, "its case has something parked") for record in behind)
             if free:
                 await self._work(tx, free)
@@ -172,7 +169,7 @@ class BatchHandler:
                 await asyncio.sleep(0.05 * 2**attempt)
 
 
-def _split(fresh: Sequence[Received], parked: Sequence[Parked], waiting: set[str]) -> tuple[list[Received], list[Received]]:
+def _split(fresh: Sequence[Received], parked: Sequence[Parked], waiting: Set[str]) -> tuple[list[Received], list[Received]]:
     """What may be handled now, and what must wait behind its case's poison. What came before the poison may go on."""
     poisoned_at: dict[str, tuple[str, int, int]] = {}
     for item in parked:

@@ -28,7 +28,7 @@ from services.messaging.signing import Signer, read_signing_key
 from services.messaging.verification import Verifier
 from services.runtime.broker import KafkaAccess, start_when_there
 from services.runtime.clock import ScenarioClock
-from services.runtime.database import TRANSIENT, Database
+from services.runtime.database import COUNTS, TRANSIENT, Database
 from services.runtime.http import MoveClock, Problem, require
 from services.runtime.identity import Caller, Role
 from services.runtime.settings import Settings
@@ -139,13 +139,16 @@ class House:
         self._tasks.append((name, task))
         self._busy[name] = busy
 
-    def every(self, seconds: float, name: str, work: Callable[[], Awaitable[int]]) -> Callable[[], None]:
+    def every(
+        self, seconds: float, name: str, work: Callable[[], Awaitable[int]], *, busy: Callable[[], bool] = lambda: False
+    ) -> Callable[[], None]:
         """Do some work now and then, at once when a scenario has moved the clock, and whenever the returned bell is rung.
 
         Args:
             seconds: between two looks.
             name: of the task, for the log.
-            work: returns how much it found to do; it is asked again at once until it finds nothing.
+            work: returns how much it left to do; it is asked again at once until that is nothing.
+            busy: whether a look that nobody asked for has found something.
         """
         alarm = asyncio.Event()
         alarm.set()
@@ -170,7 +173,7 @@ class House:
                         await alarm.wait()
 
         self._alarms.append(alarm)
-        self.also_run(name, timer, busy=lambda: wanted or alarm.is_set())
+        self.also_run(name, timer, busy=lambda: wanted or alarm.is_set() or busy())
         return alarm.set
 
     def at_end(self, task: Task) -> None:
@@ -274,8 +277,7 @@ class House:
         if not self.relay.idle:
             return "the relay is at work"
         async with self.database.transaction("idle") as tx:
-            waiting = await self.outbox.unpublished(tx)
-        return f"{waiting} rows wait in the outbox" if waiting else None
+            return "rows wait in the outbox" if await self.outbox.unnumbered(tx) else None
 
     async def _behind(self) -> str | None:
         consumer = self._subscriber.consumer if self._subscriber is not None else None
@@ -312,6 +314,11 @@ class House:
         @router.get("/idle")
         async def idle(_: Operator) -> dict[str, str | None]:
             return {"in_hand": await self.idle(), "now": clock.now().isoformat()}
+
+        @router.get("/counts")
+        async def counts(_: Operator) -> dict[str, list[int]]:
+            """Statements and commits by purpose since the start."""
+            return COUNTS.by_purpose
 
         return router
 

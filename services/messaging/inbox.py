@@ -9,10 +9,11 @@ from services.runtime.database import Transaction, queries
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What of a batch is new, and what claims an id that another body already has."""
+    """What of a batch is new, what claims an id that another body already has, and which of the cases wait in quarantine."""
 
     fresh: list[Received]
     reused: list[Received]
+    waiting: frozenset[str] = frozenset()
 
 
 class Inbox:
@@ -36,11 +37,18 @@ class Inbox:
         if not first:
             return Accepted([], [])
         ids = sorted(first)  # one order for all replicas, so that they cannot deadlock
-        rows = await tx.fetch(self._sql["accept"], self._consumer, ids, [first[event_id].digest for event_id in ids])
+        rows = await tx.fetch(
+            self._sql["accept"],
+            self._consumer,
+            ids,
+            [first[event_id].digest for event_id in ids],
+            [first[event_id].key for event_id in ids],
+        )
+        waiting = frozenset(first[row["event_id"]].key for row in rows if row["waits"])
         new = {row["event_id"] for row in rows}
         if len(new) < len(first):
             old = [event_id for event_id in ids if event_id not in new]
             for row in await tx.fetch(self._sql["known_digests"], self._consumer, old):
                 if row["digest"] != first[row["event_id"]].digest:
                     reused.append(first[row["event_id"]])
-        return Accepted([record for event_id, record in first.items() if event_id in new], reused)
+        return Accepted([record for event_id, record in first.items() if event_id in new], reused, waiting)

@@ -51,11 +51,15 @@ class Outbox:
             columns = zip(
                 *((row.event_id, row.topic, row.key, row.role, row.type, row.subject, row.payload) for row in rows), strict=True
             )
-            await tx.execute(self._sql["append"], *(list(column) for column in columns))
+            tx.defer(self._sql["append"], *(list(column) for column in columns))
 
     async def tell(self, tx: Transaction, messages: Sequence[Envelope[Fact]]) -> None:
         """Encode and add messages that are not needed as rows before."""
         await self.append(tx, [outgoing(message) for message in messages])
+
+    async def unnumbered(self, tx: Transaction) -> bool:
+        """Whether the relay has not seen all rows."""
+        return bool(await tx.value(self._sql["any_unnumbered"]))
 
     async def unpublished(self, tx: Transaction) -> int:
         """How many rows Kafka has not acknowledged."""

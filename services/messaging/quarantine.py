@@ -30,10 +30,6 @@ class Quarantine:
         self._sql = queries(__file__, schema=schema)
         self._service = service
 
-    async def parked_cases(self, tx: Transaction, cases: Sequence[str]) -> set[str]:
-        """Which of these cases have something parked; what comes later for them waits behind it."""
-        return {row["case_key"] for row in await tx.fetch(self._sql["parked_cases"], list(cases))}
-
     async def park(self, tx: Transaction, parked: Sequence[Parked], *, now: datetime) -> list[Envelope[Fact]]:
         """Keep records as data; returns one fact for each record that was not there yet, to be told."""
         if not parked:

@@ -43,29 +43,37 @@ UPDATE {schema}.relay
    SET sent_through = $1
  WHERE sent_through < $1;
 
+-- any_unnumbered --
+SELECT EXISTS (SELECT
+                 FROM {schema}.outbox
+                WHERE number IS NULL);
+
 -- unpublished --
 SELECT count(*)
   FROM {schema}.outbox
  WHERE number IS NULL OR number > (SELECT sent_through FROM {schema}.relay);
 
 -- accept --
-INSERT INTO {schema}.inbox (consumer, event_id, digest)
-SELECT $1, given.event_id, given.digest
-  FROM unnest($2::text[], $3::bytea[]) AS given (event_id, digest)
-    ON CONFLICT DO NOTHING
-RETURNING event_id;
+WITH fresh AS (
+    INSERT INTO {schema}.inbox (consumer, event_id, digest)
+    SELECT $1, given.event_id, given.digest
+      FROM unnest($2::text[], $3::bytea[]) AS given (event_id, digest)
+        ON CONFLICT DO NOTHING
+    RETURNING event_id
+)
+SELECT fresh.event_id,
+       EXISTS (SELECT
+                 FROM {schema}.quarantine AS q
+                WHERE q.state = 'parked'
+                  AND q.case_key = given.case_key) AS waits
+  FROM fresh
+  JOIN unnest($2::text[], $4::text[]) AS given (event_id, case_key) USING (event_id);
 
 -- known_digests --
 SELECT event_id, digest
   FROM {schema}.inbox
  WHERE consumer = $1
    AND event_id = ANY ($2::text[]);
-
--- parked_cases --
-SELECT DISTINCT case_key
-  FROM {schema}.quarantine
- WHERE state = 'parked'
-   AND case_key = ANY ($1::text[]);
 
 -- park --
 INSERT INTO {schema}.quarantine

@@ -188,7 +188,10 @@ class Relay:
             self._busy = self._wake.is_set()  # a look of the safety net alone is not work
             self._wake.clear()
             try:
-                records = await self._number(connection, marked, sent_through)
+                if not self._busy and not await connection.fetchval(self._sql["any_unnumbered"]):
+                    records = []
+                else:
+                    records = await self._number(connection, marked, sent_through)
                 if records:
                     self._busy = True
                     marked = sent_through  # written together with the numbers
@@ -197,17 +200,17 @@ class Relay:
                 self.waits_for = None
                 if len(records) == self._batch:
                     continue
-                if sent_through > marked and not self._wake.is_set():
-                    await connection.execute(self._sql["mark_sent"], sent_through)
-                    _count(1)
-                    marked = sent_through
             finally:
                 self._busy = False
             try:
                 async with asyncio.timeout(self._poll_s):
                     await self._wake.wait()
             except TimeoutError:
-                pass
+                # Nothing new to write it down with. A crash before this costs a resend of the same bytes.
+                if sent_through > marked:
+                    await connection.execute(self._sql["mark_sent"], sent_through)
+                    COUNTS.note("relay", 1)
+                    marked = sent_through
 
     async def _resend(self, connection: "asyncpg.Connection[asyncpg.Record]", sent_through: int) -> int:
         """Send what was numbered before a crash and perhaps not acknowledged: the same bytes again."""
@@ -237,21 +240,21 @@ class Relay:
 
     async def _number(self, connection: "asyncpg.Connection[asyncpg.Record]", marked: int, sent_through: int) -> list[Numbered]:
         """Give the next rows their numbers, sign them as one batch, and store all that in one transaction."""
-        rows = await connection.fetch(self._sql["unnumbered"], self._batch)
-        if not rows:
-            return []
-        _count(1)
-        first = self._head[0] + 1
-        last = first + len(rows) - 1
-        signed, proofs = self._signer.sign_batch(
-            [row["payload"] for row in rows], first=first, previous=self._head[1], now=self._clock.now()
-        )
         async with connection.transaction():
             tx = Transaction(connection)
+            rows = await tx.fetch(self._sql["unnumbered"], self._batch)
+            if not rows:
+                return []
+            first = self._head[0] + 1
+            last = first + len(rows) - 1
+            signed, proofs = self._signer.sign_batch(
+                [row["payload"] for row in rows], first=first, previous=self._head[1], now=self._clock.now()
+            )
             if sent_through > marked:
-                await tx.execute(self._sql["mark_sent"], sent_through)
-            await tx.execute(self._sql["add_checkpoint"], first, last, signed.checkpoint, signed.signature, signed.digest)
-            done = await tx.execute(self._sql["number"], [row["seq"] for row in rows], list(range(first, last + 1)), proofs, last)
+                tx.defer(self._sql["mark_sent"], sent_through)
+            tx.defer(self._sql["add_checkpoint"], first, last, signed.checkpoint, signed.signature, signed.digest)
+            tx.defer(self._sql["number"], [row["seq"] for row in rows], list(range(first, last + 1)), proofs, last)
+            done = await tx.flush()
             assert done == f"UPDATE {len(rows)}", (done, first, last)
         COUNTS.note("relay", tx.statements)
         self._head = (last, signed.digest)
@@ -266,9 +269,3 @@ class Relay:
 
 def _signed(checkpoint: str, signature: str) -> bytes:
     return SignedCheckpoint.model_construct(checkpoint=checkpoint, signature=signature).model_dump_json().encode()
-
-
-def _count(statements: int) -> None:
-    """Statements beside a transaction commit by themselves."""
-    COUNTS.statements += statements
-    COUNTS.commits += 1

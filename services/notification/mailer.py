@@ -176,6 +176,7 @@ class Mailer:
         """Before anything is claimed: put back what a crash left in hand, and see that a server which was away is there."""
         if self._away:
             await self._server.open()
+            _stop_if_asked()
         async with self._database.transaction("mailer_release") as tx:
             await store.release(tx, self._mailer)
 
@@ -215,6 +216,7 @@ class Mailer:
                     break
                 outcome = await self._send(notice, keys)
                 outcomes.append(outcome)
+                _stop_if_asked()
                 if outcome.state is State.QUEUED:
                     waiting.add(notice.case_id)
             else:
@@ -344,6 +346,17 @@ class Mailer:
                 reason=str(outcome.reason),
             )
         return envelope(fact, source=self._name, subject=notice.case_id, time=now, causation=notice.event_id)
+
+
+def _stop_if_asked() -> None:
+    """End a task that was cancelled and did not notice.
+
+    Before Python 3.12 `asyncio.wait_for`, which aiosmtplib waits with, swallows a cancellation that comes together with an
+    answer; the mailer would go on for ever, and the service would not stop.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _opened(notice: Claimed, keys: Mapping[str, bytes]) -> tuple[Personal, store.Contact]:

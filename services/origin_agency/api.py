@@ -121,15 +121,16 @@ def add_routes(api: FastAPI, office: Office, province: str, jobs: Jobs) -> None:
 
     async def once(key: str | None, caller: Caller, body: str, act: Callable[[], Any]) -> ListResult:
         """Act once for an idempotency key. A list is safe to repeat, so its answer is kept after the act."""
-        async with office.database.transaction("idempotency") as tx:
-            known = await keys.answered(tx, key, caller.sub, body) if key else None
-        if known is not None:
-            return ListResult.model_validate(known, strict=False)
+        if key is not None:
+            async with office.database.transaction("idempotency") as tx:
+                known = await keys.answered(tx, key, caller.sub, body)
+            if known is not None:
+                return ListResult.model_validate(known, strict=False)
         try:
             result: ListResult = await act()
         except Refused as error:
             raise Problem(422, error.code, error.detail, remedy=error.remedy) from error
-        if key:
+        if key is not None:
             async with office.database.transaction("idempotency") as tx:
                 await keys.keep(tx, key, caller.sub, body, result.model_dump(mode="json"))
         return result

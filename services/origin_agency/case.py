@@ -32,7 +32,7 @@ from contracts.events import (
     WithdrawalAnswered,
 )
 from contracts.statuses import Leg
-from services.records.agency import Due, Letter, Told
+from services.records.decisions import Due, Letter, Told
 from services.rules.loader import RefusalText
 
 
@@ -228,8 +228,11 @@ def order_remittance(case: Case, remittance_id: str) -> Outcome:
 
 
 def remitted(case: Case, *, bank_reference: str, amount_fen: int, maker: str, checker: str) -> Outcome:
-    """The bank took the order: the money left, and the local relationship ends (Art. 8(3))."""
-    assert case.state is State.REMITTANCE_ORDERED, case
+    """The bank took the order: the money left, and the local relationship ends (Art. 8(3)).
+
+    The completion may have come first, where the bank's answer was lost: then the case stays settled.
+    """
+    assert case.state in (State.REMITTANCE_ORDERED, State.SETTLED), case
     assert amount_fen == case.to_remit_fen, (amount_fen, case)
     assert case.person_ref is not None
     assert case.remittance_id is not None
@@ -245,7 +248,8 @@ def remitted(case: Case, *, bank_reference: str, amount_fen: int, maker: str, ch
         checker=checker,
     )
     ended = RelationshipClosed(case_id=case.case_id, person_ref=case.person_ref, destination=case.destination)
-    changed = replace(case, state=State.REMITTED, remitted_fen=case.remitted_fen + amount_fen, closed=True)
+    state = State.SETTLED if case.state is State.SETTLED else State.REMITTED
+    changed = replace(case, state=state, remitted_fen=case.remitted_fen + amount_fen, closed=True)
     return Outcome(changed, (fact,) if case.closed else (fact, ended))
 
 
@@ -266,10 +270,17 @@ def returned_by_bank(case: Case, *, remittance_id: str, line_id: str, amount_fen
 
 
 def settle(case: Case, notice: CompletionNotice) -> Outcome:
-    """The destination booked; the case ends here."""
+    """The destination booked; the case ends here.
+
+    Raises:
+        NotNow: when there is nothing that it could have booked.
+    """
     assert notice.letter_no == case.letter.letter_no, (notice.letter_no, case.letter.letter_no)
     if case.state is State.SETTLED:
         return Outcome(case)
+    nothing_to_pay = case.state is State.FORM_ISSUED and case.to_remit_fen == 0
+    if case.state not in (State.REMITTANCE_ORDERED, State.REMITTED) and not nothing_to_pay:
+        raise NotNow("a completion", case.state)
     fact = TransferSettled(case_id=case.case_id, person_ref=case.known_as, destination=case.destination)
     return Outcome(replace(case, state=State.SETTLED), (fact,))
 
@@ -278,9 +289,8 @@ def withdraw(case: Case, wish: Withdrawal) -> Outcome:
     """The person withdrew: confirmed while nothing is approved, declined afterwards (domain § 1.6.12)."""
     confirmed = case.state in UNDECIDED
     fact = WithdrawalAnswered(case_id=case.case_id, person_ref=case.known_as, destination=case.destination, confirmed=confirmed)
-    body = WithdrawalAnswer(
-        letter_no=wish.letter_no, confirmed=confirmed, reason="" if confirmed else "the information form is approved"
-    )
+    too_late = "the letter was sent back" if case.state is State.RETURNED else "the information form is approved"
+    body = WithdrawalAnswer(letter_no=wish.letter_no, confirmed=confirmed, reason="" if confirmed else too_late)
     answer = Letter(WithdrawalAnswerDocument, body, case.case_id, case.known_as, case.destination)
     return Outcome(replace(case, state=State.CANCELLED) if confirmed else case, (fact, answer))
 

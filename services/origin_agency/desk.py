@@ -1,7 +1,7 @@
 """What the origin's clerks do, as transactions: propose and approve, for one case or a whole list, with a result a row."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date
@@ -11,7 +11,7 @@ from contracts.base import Items
 from contracts.documents import InformationForm
 from contracts.envelope import new_id
 from services.ledger import store as ledger
-from services.ledger.chart import individual
+from services.ledger.chart import POOLED_FUND, individual, transfers_payable
 from services.ledger.journal import Head
 from services.origin_agency import store
 from services.origin_agency.case import (
@@ -30,7 +30,7 @@ from services.origin_agency.case import (
 )
 from services.origin_agency.checks import id_number_of, reason_to_return
 from services.records import store as records
-from services.records.agency import Agency, Told
+from services.records.agency import Agency
 from services.records.commands import (
     NOT_NOW,
     ListResult,
@@ -40,6 +40,7 @@ from services.records.commands import (
     refused,
     same_person,
 )
+from services.records.decisions import Told
 from services.records.model import Record, to_contract
 from services.rules.amounts import RatePending, RecordInvalid, compute
 from services.rules.loader import RefusalUnknown
@@ -103,7 +104,9 @@ class Desk:
             cases = await store.load(tx, agency.vault, case_ids)
             forms = [case for case in cases.values() if case.proposal and case.proposal.outcome == "form" and case.person_ref]
             persons = await records.by_ref(tx, agency.vault, [case.person_ref for case in forms if case.person_ref])
-            heads = await ledger.balances(tx, [individual(ref) for ref in persons])
+            # Locked before they are compared with the form, so that nothing can be booked in between.
+            touched = {POOLED_FUND, *(transfers_payable(case.destination) for case in forms), *map(individual, persons)}
+            heads = await ledger.hold(tx, touched) if forms else {}
 
             def decide(case: Case) -> Outcome:
                 if case.proposal is not None and case.proposal.outcome == "return":
@@ -116,7 +119,7 @@ class Desk:
                 form = self._form(case, record, heads)
                 return issue_form(case, checker, form)
 
-            return await self._act(tx, case_ids, cases, decide)
+            return await self._act(tx, case_ids, cases, decide, held=heads)
 
     def _form(self, case: Case, record: Record, heads: dict[str, Head]) -> InformationForm:
         """The information form of today. Its ④ must be what the ledger says, or it does not leave."""
@@ -201,7 +204,7 @@ class Desk:
             for (destination, payee), remittance_id in remittances.items():
                 of_payee = ordered.get(remittance_id)
                 if of_payee:
-                    await tx.execute(
+                    tx.defer(
                         store.SQL["add_remittance"],
                         remittance_id,
                         destination,
@@ -218,10 +221,11 @@ class Desk:
         today = self._agency.clock.today()
         found = 0
         while True:
-            async with self._deciding("clock") as tx:
+            async with self._database.transaction("poll") as tx:
                 due = await store.due(tx, today, 500)
-                if not due:
-                    return found
+            if not due:
+                return found
+            async with self._deciding("clock") as tx:
                 cases = await store.load(tx, self._agency.vault, due)
                 await self._act(tx, due, cases, lambda case: look_at_clock(case, today=today))
             found += len(due)
@@ -233,7 +237,13 @@ class Desk:
         return {case_id: found[id_hash] for case_id, id_hash in hashes.items() if id_hash in found}
 
     async def _act(
-        self, tx: Transaction, case_ids: Sequence[str], cases: dict[str, Case], decide: Callable[[Case], Outcome]
+        self,
+        tx: Transaction,
+        case_ids: Sequence[str],
+        cases: dict[str, Case],
+        decide: Callable[[Case], Outcome],
+        *,
+        held: Mapping[str, Head] | None = None,
     ) -> ListResult:
         """Decide each row, write what changed, tell what happened. A refused row holds no other back."""
         rows: list[RowResult] = []
@@ -256,8 +266,8 @@ class Desk:
                 rows.append(done(case_id, _decided(outcome.case)))
                 changed.append(outcome.case)
                 told.extend(outcome.told)
+        await self._agency.tell(tx, told, held=held)
         await store.save(tx, self._agency.vault, changed)
-        await self._agency.tell(tx, told)
         return ListResult.of(rows)
 
 

@@ -8,13 +8,17 @@ import structlog
 from contracts.banking import RemittanceLine, RemittanceOrder
 from contracts.documents import PayeeAccount
 from services.origin_agency import store
-from services.origin_agency.case import Case, remitted, returned_by_bank
+from services.origin_agency.case import Case, State, remitted, returned_by_bank
 from services.records import store as records
-from services.records.agency import Agency, Told
-from services.records.bank import Bank
+from services.records.agency import Agency
+from services.records.bank import PAGE, Bank
+from services.records.decisions import Told
 from services.runtime.database import Database
 
 log = structlog.get_logger()
+
+AT_ONCE = 20  # orders that one look takes, as the query says
+PAID = (State.REMITTANCE_ORDERED, State.SETTLED)  # where a case may stand when the bank has just taken its order
 
 
 class FundDesk:
@@ -25,76 +29,91 @@ class FundDesk:
         self._agency = agency
         self._bank = bank
         self._told = told
+        self._working = 0
 
-    async def round(self) -> int:
-        """One look at the own orders and at the statement; returns how much there was to do."""
-        return await self.pay() + await self.collect()
+    @property
+    def busy(self) -> bool:
+        """Whether an order or a statement line is in hand."""
+        return self._working > 0
 
     async def pay(self) -> int:
-        """Give every approved remittance to the bank and book what it took; returns how many."""
-        async with self._database.transaction("ordered") as tx:
+        """Give approved remittances to the bank and book what it took; returns how many more may wait."""
+        async with self._database.transaction("poll") as tx:
             ordered = await tx.fetch(store.SQL["ordered"])
-        for row in ordered:
-            order = RemittanceOrder(
-                remittance_id=row["remittance_id"],
-                payer=self._agency.province,
-                payee_province=row["destination"],
-                payee=PayeeAccount.model_validate_json(row["payee"]),
-                lines=tuple(
-                    RemittanceLine(case_id=case_id, letter_no=letter_no, amount_fen=amount_fen)
-                    for case_id, letter_no, amount_fen in json.loads(row["lines"])
-                ),
-                total_fen=row["total_fen"],
-            )
-            taken = await self._bank.remit(order)
-            await self._book(order, taken.bank_reference, maker=row["maker"], checker=row["checker"])
-        return len(ordered)
+        self._working += 1
+        try:
+            for row in ordered:
+                order = RemittanceOrder(
+                    remittance_id=row["remittance_id"],
+                    payer=self._agency.province,
+                    payee_province=row["destination"],
+                    payee=PayeeAccount.model_validate_json(row["payee"]),
+                    lines=tuple(
+                        RemittanceLine(case_id=case_id, letter_no=letter_no, amount_fen=amount_fen)
+                        for case_id, letter_no, amount_fen in json.loads(row["lines"])
+                    ),
+                    total_fen=row["total_fen"],
+                )
+                taken = await self._bank.remit(order)
+                await self._book(order, taken.bank_reference, maker=row["maker"], checker=row["checker"])
+        finally:
+            self._working -= 1
+        return len(ordered) if len(ordered) == AT_ONCE else 0
 
     async def _book(self, order: RemittanceOrder, reference: str, *, maker: str, checker: str) -> None:
         agency = self._agency
         amounts = {line.case_id: line.amount_fen for line in order.lines}
         async with self._database.transaction("remitted") as tx:
             cases = await store.load(tx, agency.vault, list(amounts))
-            if await tx.value(store.SQL["accept_remittance"], order.remittance_id, reference) is None:
-                return  # another replica was faster
+            # Another replica may have been faster; then the cases are not waiting any more. A completion may have been faster
+            # than our own booking; what was paid is booked all the same.
+            waiting = [
+                case
+                for case in cases.values()
+                if case.remittance_id == order.remittance_id and case.state in PAID and case.to_remit_fen > 0
+            ]
             outcomes = [
                 remitted(case, bank_reference=reference, amount_fen=amounts[case.case_id], maker=maker, checker=checker)
-                for case in cases.values()
+                for case in waiting
             ]
-            persons = await records.by_ref(tx, agency.vault, [case.person_ref for case in cases.values() if case.person_ref])
-            await records.change(tx, agency.vault, [record.moved() for record in persons.values()])
-            await store.save(tx, agency.vault, [outcome.case for outcome in outcomes])
             await agency.tell(tx, [told for outcome in outcomes for told in outcome.told])
+            await records.close(tx, agency.vault, [case.person_ref for case in waiting if case.person_ref])
+            await store.save(tx, agency.vault, [outcome.case for outcome in outcomes])
+            tx.defer(store.SQL["accept_remittance"], order.remittance_id, reference)
         self._told()
         log.info("remittance.taken", remittance=order.remittance_id, cases=len(amounts))
 
     async def collect(self) -> int:
-        """Book what the bank returned since the last look; returns how many lines."""
+        """Book what the bank returned since the last look; returns how many more lines may wait."""
         agency = self._agency
-        async with self._database.transaction("look-at-statement") as tx:
+        async with self._database.transaction("poll") as tx:
             after = int(await tx.value(store.SQL["cursor"]))
         lines = await self._bank.lines(agency.province, "returned", after)
         if not lines:
             return 0
-        async with self._database.transaction("returned") as tx:
-            after = int(await tx.value(store.SQL["cursor"]))
-            fresh = [line for line in lines if line.line_no > after]
-            cases = await store.load(tx, agency.vault, [line.case_id for line in fresh])
-            told: list[Told] = []
-            changed: dict[str, Case] = {}
-            for line in fresh:
-                case = changed.get(line.case_id) or cases[line.case_id]
-                outcome = returned_by_bank(
-                    case,
-                    remittance_id=line.remittance_id,
-                    line_id=line.line_id,
-                    amount_fen=line.amount_fen,
-                    reason=line.reason,
-                )
-                changed[line.case_id] = outcome.case
-                told.extend(outcome.told)
-            await store.save(tx, agency.vault, list(changed.values()))
-            await agency.tell(tx, told)
-            await tx.execute(store.SQL["move_cursor"], lines[-1].line_no)
-        self._told()
-        return len(fresh)
+        self._working += 1
+        try:
+            async with self._database.transaction("returned") as tx:
+                after = int(await tx.value(store.SQL["lock_cursor"]))
+                fresh = [line for line in lines if line.line_no > after]
+                cases = await store.load(tx, agency.vault, [line.case_id for line in fresh])
+                told: list[Told] = []
+                changed: dict[str, Case] = {}
+                for line in fresh:
+                    case = changed.get(line.case_id) or cases[line.case_id]
+                    outcome = returned_by_bank(
+                        case,
+                        remittance_id=line.remittance_id,
+                        line_id=line.line_id,
+                        amount_fen=line.amount_fen,
+                        reason=line.reason,
+                    )
+                    changed[line.case_id] = outcome.case
+                    told.extend(outcome.told)
+                await agency.tell(tx, told)
+                await store.save(tx, agency.vault, list(changed.values()))
+                tx.defer(store.SQL["move_cursor"], lines[-1].line_no)
+            self._told()
+        finally:
+            self._working -= 1
+        return len(lines) if len(lines) == PAGE else 0

@@ -8,10 +8,11 @@ from services.messaging.handler import Poison
 from services.messaging.received import Received
 from services.messaging.sealing import Opener, Unopenable
 from services.origin_agency import store
-from services.origin_agency.case import Case, Outcome, hear, open_case, settle, withdraw
+from services.origin_agency.case import Case, NotNow, Outcome, hear, open_case, settle, withdraw
 from services.origin_agency.checks import id_number_of
 from services.records import store as records
-from services.records.agency import Agency, Told, receipt
+from services.records.agency import Agency, receipt
+from services.records.decisions import Told
 from services.runtime.database import Transaction
 
 
@@ -44,8 +45,8 @@ class Handlers:
             outcome = self._decide(record, body, case, refs.get(record.key))
             changed[record.key] = outcome.case
             told.extend((receipt(record, outcome.case.known_as), *outcome.told))
-        await store.save(tx, agency.vault, list(changed.values()))
         await agency.tell(tx, told, {record.key: record.event_id for record in batch})
+        await store.save(tx, agency.vault, list(changed.values()))
 
     def _open(self, record: Received) -> Body:
         document = record.fact
@@ -72,7 +73,10 @@ class Handlers:
             raise Poison(record, QuarantineReason.WRONG_SENDER, f"the case is with province {case.destination}")
         match body:
             case CompletionNotice():
-                return settle(case, body)
+                try:
+                    return settle(case, body)
+                except NotNow as error:
+                    raise Poison(record, QuarantineReason.UNEXPECTED, str(error)) from error
             case Withdrawal():
                 return withdraw(case, body)
             case Reminder() | Query():

@@ -65,17 +65,20 @@ SELECT remittance_id, destination, payee, total_fen, lines, maker, checker
 UPDATE origin_agency.remittances
    SET state = 'accepted', bank_reference = $2
  WHERE remittance_id = $1
-   AND state = 'ordered'
-RETURNING remittance_id;
+   AND state = 'ordered';
 
 -- cursor --
+SELECT after
+  FROM origin_agency.bank_cursor;
+
+-- lock_cursor --
 SELECT after
   FROM origin_agency.bank_cursor
    FOR UPDATE;
 
 -- move_cursor --
 UPDATE origin_agency.bank_cursor
-   SET after = $1;
+   SET after = greatest(after, $1);
 
 -- voucher_number --
 SELECT nextval('origin_agency.voucher_numbers');

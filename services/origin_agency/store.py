@@ -10,7 +10,7 @@ import asyncpg
 from contracts.base import Items, SealedForPerson
 from contracts.documents import ContactLetter
 from services.origin_agency.case import OPEN_LEG, Case, Proposal, State
-from services.records.agency import Due
+from services.records.decisions import Due
 from services.records.vault import Vault
 from services.runtime.database import Transaction, queries
 
@@ -51,7 +51,7 @@ async def save(tx: Transaction, vault: Vault, cases: Sequence[Case]) -> None:
         )
         for case in cases
     ]
-    await tx.execute(SQL["save"], *(list(column) for column in zip(*rows, strict=True)))
+    tx.defer(SQL["save"], *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def in_states(tx: Transaction, states: Sequence[State], limit: int) -> list[str]:

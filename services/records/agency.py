@@ -5,42 +5,21 @@ from dataclasses import dataclass
 from datetime import date
 
 from contracts.base import Fact
-from contracts.documents import Body, Document
+from contracts.documents import Document
 from contracts.envelope import envelope
 from contracts.events import AccountFact, CaseFact, DocumentReceived, DocumentSent
 from services.ledger import store as ledger
+from services.ledger.journal import Head
 from services.messaging.directory import Directory
 from services.messaging.outbox import Outbox, Outgoing, outgoing
 from services.messaging.received import Received
 from services.messaging.sealing import Sealer
+from services.records.decisions import Due, Letter, Told
 from services.records.vault import Vault
 from services.rules.deadlines import due_on
 from services.rules.loader import Tables
 from services.runtime.clock import Clock
 from services.runtime.database import Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A document that is to be sealed and sent: its kind, its body, and the case it is about."""
-
-    kind: type[Document]
-    body: Body
-    case_id: str
-    person_ref: str
-    addressee: str
-    version: int = 1
-
-
-Told = Fact | Letter
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Until when a leg must be done, and from when its holder is reminded (Interim Measures Art. 8)."""
-
-    due_on: date
-    remind_on: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +52,14 @@ class Agency:
             due_on(start, found.warn_at_wd, self.tables.calendar).on,
         )
 
-    async def tell(self, tx: Transaction, told: Sequence[Told], because: Mapping[str, str] | None = None) -> None:
+    async def tell(
+        self,
+        tx: Transaction,
+        told: Sequence[Told],
+        because: Mapping[str, str] | None = None,
+        *,
+        held: Mapping[str, Head] | None = None,
+    ) -> None:
         """Book and tell what a transaction decided: the last two beats.
 
         Facts are booked in the province's ledger and get their account sequence numbers; documents are sealed to their
@@ -83,6 +69,7 @@ class Agency:
             tx: the open transaction of the decision.
             told: facts and documents in the order in which they happened.
             because: for a case, the id of the message that led to what is told.
+            held: where accounts stand that were locked for the decision.
         """
         now = self.clock.now()
         causes = because or {}
@@ -107,7 +94,7 @@ class Agency:
             else:
                 subject = subject_of(item)
                 facts.append(envelope(item, source=self.name, subject=subject, time=now, causation=causes.get(subject)))
-        numbered = await ledger.record(tx, facts)
+        numbered = await ledger.record(tx, facts, held)
         await self.outbox.append(tx, [*(outgoing(message) for message in numbered), *documents])
 
 

@@ -7,6 +7,8 @@ import httpx
 
 from contracts.banking import OrderTaken, RemittanceOrder, ReturnOrder, Statement, StatementLine
 
+PAGE = 500  # lines that one look at a statement gives at most
+
 
 class BankAway(OSError):
     """The bank does not answer, or is in trouble of its own; the same order may be sent again."""

@@ -301,8 +301,6 @@ class Importer:
                     changed[-1] = replace(record, interest_through=max(through, record.interest_through))
                 else:
                     new.append(replace(record, interest_through=through))
-            await store.add(tx, keys, new)
-            await store.change(tx, agency.vault, changed)
             done = at + len(persons)
             last = done == len(job.parsed.persons)
             if last:
@@ -317,7 +315,9 @@ class Importer:
                     )
                 )
             await agency.tell(tx, facts)
-            await tx.execute(SQL["advance_import"], job.import_id, done, "done" if last else "running")
+            await store.add(tx, keys, new)
+            await store.change(tx, agency.vault, changed)
+            tx.defer(SQL["advance_import"], job.import_id, done, "done" if last else "running")
 
 
 async def credit_interest(database: Database, agency: Agency, year: int) -> int:
@@ -342,6 +342,6 @@ async def credit_interest(database: Database, agency: Agency, year: int) -> int:
                             person_ref=record.person_ref, year=year, interest_fen=interest, rule_set=agency.tables.version
                         )
                     )
-            await store.change(tx, agency.vault, [replace(record, interest_through=year) for record in records.values()])
             await agency.tell(tx, facts)
+            await store.change(tx, agency.vault, [replace(record, interest_through=year) for record in records.values()])
             credited += len(records)

@@ -56,10 +56,6 @@ class Record:
         """Whether a contribution of the person's own was paid here."""
         return any(row.status is RowStatus.PAID for segment in self.segments for row in segment.rows)
 
-    def moved(self) -> "Record":
-        """The relationship has moved to another province: nothing is counted here any more."""
-        return replace(self, state="moved", segments=())
-
     def joined_by(self, segments: tuple[Segment, ...]) -> "Record":
         """What another province sent is counted here from now on."""
         return replace(self, segments=self.segments + segments)

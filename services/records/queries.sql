@@ -28,6 +28,12 @@ UPDATE records.persons AS p
        AS given (person_ref, state, has_paid, stopped_on, drawing_since, interest_through, personal, segments)
  WHERE p.person_ref = given.person_ref;
 
+-- close_persons --
+UPDATE records.persons AS p
+   SET state = 'moved', has_paid = false, segments = given.segments, version = p.version + 1, changed_at = clock_timestamp()
+  FROM unnest($1::text[], $2::text[]) AS given (person_ref, segments)
+ WHERE p.person_ref = given.person_ref;
+
 -- due_interest --
 SELECT person_ref
   FROM records.persons

@@ -46,7 +46,7 @@ async def add(tx: Transaction, keys: Mapping[str, bytes], records: Sequence[Reco
         for record in records
     ]
     if rows:
-        await tx.execute(SQL["add_persons"], *(list(column) for column in zip(*rows, strict=True)))
+        tx.defer(SQL["add_persons"], *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def change(tx: Transaction, vault: Vault, records: Sequence[Record]) -> None:
@@ -65,7 +65,15 @@ async def change(tx: Transaction, vault: Vault, records: Sequence[Record]) -> No
         for record in records
     ]
     if rows:
-        await tx.execute(SQL["change_persons"], *(list(column) for column in zip(*rows, strict=True)))
+        tx.defer(SQL["change_persons"], *(list(column) for column in zip(*rows, strict=True)))
+
+
+async def close(tx: Transaction, vault: Vault, persons: Sequence[str]) -> None:
+    """The relationships of these persons have moved: nothing of theirs is counted here any more."""
+    keys = await vault.keys(persons)
+    if keys:
+        empty = {ref: Vault.seal(keys, ref, SEGMENTS.dump_json(())).model_dump_json() for ref in sorted(keys)}
+        tx.defer(SQL["close_persons"], list(empty), list(empty.values()))
 
 
 def _sealed(keys: Mapping[str, bytes], record: Record) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from contracts.base import SealedForPerson
@@ -22,11 +23,16 @@ class Vault:
     Args:
         database: the province's `keys` database.
         hash_key: the province's key for finding persons by identity number without storing it.
+        kept_s: for how many seconds a key that was asked for is kept in memory; a destroyed key is gone after that.
+        kept: how many keys are kept at most.
     """
 
-    def __init__(self, database: Database, hash_key: bytes) -> None:
+    def __init__(self, database: Database, hash_key: bytes, *, kept_s: float = 60.0, kept: int = 20_000) -> None:
         self._database = database
         self._hash_key = hash_key
+        self._kept_s = kept_s
+        self._kept = kept
+        self._known: dict[str, tuple[float, bytes]] = {}
 
     def id_hash(self, id_number: str) -> bytes:
         """The keyed hash under which a person is found."""
@@ -38,15 +44,32 @@ class Vault:
         if keys:
             async with self._database.transaction("keys") as tx:
                 await tx.execute(SQL["add_keys"], list(keys), list(keys.values()))
+            self._keep(keys)
         return keys
 
     async def keys(self, persons: Iterable[str]) -> dict[str, bytes]:
         """The keys of persons; whoever was forgotten is not in the answer."""
-        wanted = sorted(set(persons))
-        if not wanted:
-            return {}
-        async with self._database.transaction("keys") as tx:
-            return {row["person_ref"]: row["key"] for row in await tx.fetch(SQL["person_keys"], wanted)}
+        now = time.monotonic()
+        found: dict[str, bytes] = {}
+        missing: list[str] = []
+        for person_ref in set(persons):
+            at, key = self._known.get(person_ref, (-self._kept_s, b""))
+            if now - at < self._kept_s:
+                found[person_ref] = key
+            else:
+                missing.append(person_ref)
+        if missing:
+            async with self._database.transaction("keys") as tx:
+                asked = {row["person_ref"]: row["key"] for row in await tx.fetch(SQL["person_keys"], sorted(missing))}
+            self._keep(asked)
+            found |= asked
+        return found
+
+    def _keep(self, keys: Mapping[str, bytes]) -> None:
+        if len(self._known) + len(keys) > self._kept:
+            self._known.clear()
+        now = time.monotonic()
+        self._known.update({person_ref: (now, key) for person_ref, key in keys.items()})
 
     @staticmethod
     def seal(keys: Mapping[str, bytes], person_ref: str, text: bytes) -> SealedForPerson:

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import structlog
 log = structlog.get_logger()
 
 _NAME = re.compile(r"^-- ([a-z_0-9]+) --$", re.MULTILINE)
+_PARAMETER = re.compile(r"\$(\d+)")
 
 # What passes by itself: the server is away, restarts, or asks us to try again.
 TRANSIENT: tuple[type[BaseException], ...] = (
@@ -22,6 +24,7 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that the server has just ended, before the client has seen the end
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.SerializationError,
@@ -42,55 +45,96 @@ def queries(module_file: str, *, schema: str | None = None, name: str = "queries
 
 @dataclass(slots=True)
 class Counts:
-    """How many statements and commits this process has asked for; BEGIN and COMMIT are not statements."""
+    """How many statements and commits this process has made, by purpose; BEGIN and COMMIT are not statements."""
 
-    statements: int = 0
-    commits: int = 0
     by_purpose: dict[str, list[int]] = field(default_factory=dict)
 
     def note(self, purpose: str, statements: int) -> None:
-        """Add one committed transaction of `purpose`."""
-        self.commits += 1
+        """Add one committed transaction; a statement beside a transaction commits by itself."""
         row = self.by_purpose.setdefault(purpose, [0, 0])
         row[0] += statements
         row[1] += 1
+
+    @property
+    def statements(self) -> int:
+        """All statements."""
+        return sum(statements for statements, _ in self.by_purpose.values())
+
+    @property
+    def commits(self) -> int:
+        """All commits."""
+        return sum(commits for _, commits in self.by_purpose.values())
 
 
 COUNTS = Counts()
 
 
 class Transaction:
-    """One open database transaction. Every statement of ours goes through it, so that it can be counted."""
+    """One open database transaction. Every statement of ours goes through it, so that it can be counted.
+
+    Writes that nobody waits for are deferred and run together as one statement: before the next read, or at the end.
+    """
 
     def __init__(
         self, connection: "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
     ) -> None:
         self._connection = connection
+        self._deferred: list[tuple[str, tuple[object, ...]]] = []
         self.statements = 0
 
     async def fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """Run one statement and return its rows."""
-        self._count()
+        await self._begin()
         return await self._connection.fetch(statement, *values)
 
     async def one(self, statement: str, *values: object) -> asyncpg.Record | None:
         """Run one statement and return its first row, or None."""
-        self._count()
+        await self._begin()
         return await self._connection.fetchrow(statement, *values)
 
     async def value(self, statement: str, *values: object) -> Any:
         """Run one statement and return the first column of its first row, or None."""
-        self._count()
+        await self._begin()
         return await self._connection.fetchval(statement, *values)
 
     async def execute(self, statement: str, *values: object) -> str:
         """Run one statement and return the server's command tag."""
-        self._count()
+        await self._begin()
         return await self._connection.execute(statement, *values)
 
-    def _count(self) -> None:
+    def defer(self, statement: str, *values: object) -> None:
+        """Note an INSERT or UPDATE whose answer nobody needs. Of what is noted together, each row may be written once."""
+        self._deferred.append((statement, values))
+
+    async def flush(self) -> str:
+        """Run what was deferred, as one statement; returns the server's command tag of the last of it, or nothing."""
+        if not self._deferred:
+            return ""
+        noted, self._deferred = self._deferred, []
         self.statements += 1
-        COUNTS.statements += 1
+        return await self._connection.execute(
+            together(tuple(statement for statement, _ in noted)), *(value for _, values in noted for value in values)
+        )
+
+    async def _begin(self) -> None:
+        await self.flush()
+        self.statements += 1
+
+
+@cache
+def together(statements: tuple[str, ...]) -> str:
+    """Several writes as one statement: all but the last become common table expressions, parameters are counted on."""
+    parts: list[str] = []
+    used = 0
+    for statement in statements:
+        most = max((int(number) for number in _PARAMETER.findall(statement)), default=0)
+        shift = used
+        parts.append(_PARAMETER.sub(lambda found, shift=shift: f"${int(found[1]) + shift}", statement).rstrip().rstrip(";"))  # type: ignore[misc]
+        used += most
+    if len(parts) == 1:
+        return parts[0]
+    first = ",\n".join(f"w{at} AS (\n{part}\n)" for at, part in enumerate(parts[:-1]))
+    return f"WITH {first}\n{parts[-1]}"
 
 
 class Database:
@@ -155,6 +199,7 @@ class Database:
             tx = Transaction(connection)
             async with connection.transaction():
                 yield tx
+                await tx.flush()
             COUNTS.note(purpose, tx.statements)
 
     @asynccontextmanager

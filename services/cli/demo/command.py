@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-
 HELP = """Start three provinces, move accounts between them, and prove what was done.
 
 Example: jiexu demo --cases 1000

@@ -1,6 +1,7 @@
 -- migrate:up
 CREATE TABLE destination_agency.cases (
     case_id    text PRIMARY KEY,
+    serial     bigint GENERATED ALWAYS AS IDENTITY,
     person_ref text        NOT NULL,
     state      text        NOT NULL,
     status     text        NOT NULL,
@@ -19,6 +20,7 @@ CREATE TABLE destination_agency.cases (
     form       text,
     changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+COMMENT ON COLUMN destination_agency.cases.serial IS 'Makes the number of the contact letter; it grows and has gaps';
 COMMENT ON COLUMN destination_agency.cases.open_key IS 'HMAC of identity number and origin: one open transfer of a relationship at a time';
 COMMENT ON COLUMN destination_agency.cases.personal IS 'Identity and contacts, AES-256-GCM under the person''s key';
 COMMENT ON COLUMN destination_agency.cases.form IS 'The information form, AES-256-GCM under the person''s key';
@@ -26,17 +28,6 @@ CREATE UNIQUE INDEX cases_open ON destination_agency.cases (open_key) WHERE open
 CREATE INDEX cases_by_state ON destination_agency.cases (state, due_on);
 CREATE INDEX cases_by_person ON destination_agency.cases (person_ref);
 CREATE INDEX cases_with_surplus ON destination_agency.cases (case_id) WHERE surplus;
-
-CREATE SEQUENCE destination_agency.letter_numbers;
-
-CREATE TABLE destination_agency.bank_lines (
-    line_id       text PRIMARY KEY,
-    line_no       bigint NOT NULL,
-    remittance_id text   NOT NULL,
-    case_id       text   NOT NULL,
-    amount_fen    bigint NOT NULL
-);
-CREATE INDEX bank_lines_by_remittance ON destination_agency.bank_lines (remittance_id, case_id);
 
 CREATE TABLE destination_agency.bank_cursor (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
@@ -88,9 +79,8 @@ CREATE TABLE destination_agency.idempotency_keys (
     PRIMARY KEY (key, sub)
 );
 
-GRANT SELECT, INSERT ON destination_agency.idempotency_keys, destination_agency.batch_rows, destination_agency.bank_lines
+GRANT SELECT, INSERT ON destination_agency.idempotency_keys, destination_agency.batch_rows
    TO {destination_role};
 GRANT SELECT, INSERT, UPDATE ON destination_agency.cases, destination_agency.batches, destination_agency.returns
    TO {destination_role};
 GRANT SELECT, UPDATE ON destination_agency.bank_cursor TO {destination_role};
-GRANT USAGE ON SEQUENCE destination_agency.letter_numbers TO {destination_role};

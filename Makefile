@@ -1,0 +1,91 @@
+# Everything a person or a build machine does here. Nothing has to be installed by hand but make, git and Python 3.11.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+PROVINCES ?= 44,33,41
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed.stamp
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+UV := .jiexu/tools/uv
+
+.PHONY: help
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with what requirements/test.lock says; does nothing when it is there
+
+# The venv is made anew when its Python has gone away, as after an upgrade of the machine.
+$(STAMP): requirements/test.lock requirements/runtime.in pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is missing; install Python 3.11 or later: sudo apt-get install python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), and 3.11 or later is needed; name another one: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@if ! $(BIN)/python -c 'import pip' 2> /dev/null; then \
+	    if ! $(PYTHON) -c 'import ensurepip, venv' 2> /dev/null; then \
+	        if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	            echo "installing python3-venv with apt-get"; \
+	            export DEBIAN_FRONTEND=noninteractive; \
+	            { apt-get update -q && apt-get install -q -y --no-install-recommends python3-venv; } > /dev/null; \
+	        else \
+	            echo "Python's modules venv and ensurepip are missing; install them: sudo apt-get install python3-venv"; exit 1; \
+	        fi; \
+	    fi; \
+	    echo "making $(VENV) with $$($(PYTHON) --version)"; \
+	    $(PYTHON) -m venv --clear $(VENV); \
+	fi
+	@echo "installing the packages of requirements/test.lock (a minute or two, once)"
+	@$(PIP) install --progress-bar off --require-hashes -r requirements/test.lock
+	@$(PIP) install --progress-bar off --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: setup ## Show a transfer from beginning to end on real servers
+	@$(BIN)/jiexu demo
+
+.PHONY: test
+test: check ## Check, then run all tests on real servers
+	@$(BIN)/python -m pytest
+
+.PHONY: up
+up: setup ## Bring up Kafka, PostgreSQL and all services (PROVINCES=44,33,41) on this machine
+	@$(BIN)/jiexu up --provinces $(PROVINCES)
+
+.PHONY: down
+down: setup ## Stop them and keep the data
+	@$(BIN)/jiexu down
+
+.PHONY: check
+check: setup ## Style, types and who imports whom
+	@echo "checking style"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "some files are not formatted; run: $(BIN)/ruff format ."; exit 1; }
+	@echo "checking types"
+	@$(BIN)/mypy --no-error-summary
+	@echo "checking imports"
+	@told=$$($(BIN)/lint-imports 2>&1) || { echo "$$told"; exit 1; }
+
+.PHONY: contracts
+contracts: setup ## Generate schemas, AsyncAPI and OpenAPI from the contracts
+	@$(BIN)/python -m contracts.generate
+
+.PHONY: lock
+lock: $(UV)/bin/uv ## Compile requirements/*.in to *.lock again; with UPGRADE=1 to newer versions
+	@compile() { \
+	    echo "compiling requirements/$$1.lock"; \
+	    $(UV)/bin/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 $(if $(UPGRADE),--upgrade) \
+	        --output-file "requirements/$$1.lock" "requirements/$$1.in" "$${@:2}"; \
+	}; \
+	compile runtime; \
+	compile test; \
+	compile native --constraints requirements/test.lock  # goes into the same environment
+
+$(UV)/bin/uv: | setup
+	@echo "installing uv, which compiles lock files"
+	@$(PYTHON) -m venv --clear $(UV)
+	@$(UV)/bin/python -m pip --quiet --disable-pip-version-check install --progress-bar off uv

@@ -1,0 +1,30 @@
+"""What a decision is made with and what comes of it: due dates, facts and documents. Pure."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from contracts.base import Fact
+from contracts.documents import Body, Document
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A document that is to be sealed and sent: its kind, its body, and the case it is about."""
+
+    kind: type[Document]
+    body: Body
+    case_id: str
+    person_ref: str
+    addressee: str
+    version: int = 1
+
+
+Told = Fact | Letter
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Until when a leg must be done, and from when its holder is reminded (Interim Measures Art. 8)."""
+
+    due_on: date
+    remind_on: date

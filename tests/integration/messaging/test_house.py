@@ -1,0 +1,378 @@
+"""The house of a service on the real Kafka and PostgreSQL: it hears, says, waits, stops, and goes on where it stopped."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaProducer
+from fastapi import FastAPI
+
+from contracts import topics
+from contracts.directory import NO_CHECKPOINT
+from contracts.documents import ContactLetter, ContactLetterDocument
+from contracts.envelope import decode, envelope, new_id
+from contracts.events import DocumentReceived, MessageParked
+from deploy.local.exchange import root_fingerprint
+from deploy.local.services import tokens
+from deploy.local.stack import Stack
+from services.messaging.house import House
+from services.messaging.outbox import outgoing
+from services.messaging.received import Received
+from services.messaging.relay import partition_of
+from services.messaging.sealing import Opener, Sealer
+from services.messaging.signing import Signer
+from services.runtime.broker import KafkaAccess
+from services.runtime.clock import Clock, ScenarioClock
+from services.runtime.database import Database, Transaction
+from services.runtime.http import make_api
+from services.runtime.identity import Role, TokenVerifier
+from services.runtime.settings import Settings
+from tests.builders import a
+from tests.integration.conftest import UrlOf
+from tests.integration.messaging.conftest import JOURNAL, OWNER, ROLE, SERVICE, Service, Tail, until
+
+SENDER = "33/destination-agency"
+
+
+class Origin:
+    """44's origin agency with a work of its own: it opens each letter and says that it came."""
+
+    def __init__(self, stack: Stack, url_of: UrlOf, *, clock: str = "system") -> None:
+        secrets = stack.secrets
+        self.settings = Settings.model_validate(
+            {
+                "province": "44",
+                "database_url": url_of(ROLE),
+                "kafka_bootstrap": stack.kafka.bootstrap,
+                "kafka_username": "44.origin-agency",
+                "kafka_password": secrets.password("kafka-44.origin-agency"),
+                "signing_key_file": secrets.signing_file("44", "origin-agency"),
+                "token_keys_file": secrets.token_public_file(),
+                "directory_root": root_fingerprint(secrets),
+                "clock": clock,
+            }
+        )
+        self.opener = Opener(secrets.sealing_key("44"))
+        self.handled: list[str] = []
+        self.before: Callable[[], Any] | None = None
+        self.service = Service(
+            stack, Database(url_of(ROLE), name="test"), url_of(OWNER), House(self.settings, "origin-agency").outbox
+        )
+        self.build()
+
+    def build(self) -> None:
+        """A house and an API as after a start of the process."""
+        self.house = House(self.settings, "origin-agency")
+        self.house.consume(
+            topics.exchange("44"),
+            concerns=lambda record: record.role == "origin-agency",
+            wants=(ContactLetterDocument,),
+            work=self.work,
+        )
+        self.api = make_api(
+            "test",
+            verifier=TokenVerifier(self.settings.token_keys_file),
+            ready=self.house.ready,
+            lifespan=self.house.living,
+        )
+        self.api.include_router(self.house.scenario())
+
+    async def work(self, tx: Transaction, records: Sequence[Received]) -> None:
+        told = []
+        for record in records:
+            fact = record.fact
+            assert isinstance(fact, ContactLetterDocument)
+            assert isinstance(self.opener.open(fact), ContactLetter)
+            answer = a(
+                DocumentReceived,
+                case_id=fact.case_id,
+                document_id=record.event_id,
+                document_type=fact.type_name,
+                sender=SENDER,
+                number=record.number,
+                digest=record.digest.hex(),
+                checkpoint_digest=record.checkpoint_digest,
+                proof=record.proof_text,
+            )
+            told.append(
+                envelope(answer, source=SERVICE, subject=fact.case_id, time=self.house.clock.now(), causation=record.event_id)
+            )
+        await self.house.outbox.tell(tx, told)
+        if self.before is not None:
+            await self.before()
+        self.handled += [record.key for record in records]
+
+    async def ready(self) -> None:
+        """Wait until nothing is waited for."""
+
+        async def well() -> bool:
+            return not any((await self.house.ready()).values())
+
+        await until(well, seconds=40)
+
+    async def idle(self) -> None:
+        """Wait until nothing is in hand."""
+
+        async def at_rest() -> bool:
+            return await self.house.idle() is None
+
+        await until(at_rest, seconds=40)
+
+
+@pytest.fixture
+async def origin(stack: Stack, province_database: UrlOf) -> AsyncIterator[Origin]:
+    found = Origin(stack, province_database)
+    yield found
+    await found.service.database.close()
+
+
+@asynccontextmanager
+async def living(origin: Origin) -> AsyncIterator[FastAPI]:
+    """The service from its start until its stop."""
+    async with origin.api.router.lifespan_context(origin.api):
+        await origin.ready()
+        yield origin.api
+
+
+Headers = list[tuple[str, bytes | None]]
+
+
+async def send(origin: Origin, *cases: str, spoil: Callable[[bytes, Headers], bytes] = lambda value, _: value) -> None:
+    """A batch of letters from 33, one a case, signed and published as its destination agency does; `spoil` may touch them."""
+    secrets = origin.service.stack.secrets
+    sealer = Sealer(origin.house.directory, "33")
+    rows = [
+        outgoing(
+            envelope(
+                sealer.seal(ContactLetterDocument, a(ContactLetter), case_id=case, addressee="44"),
+                source=SENDER,
+                subject=case,
+                time=Clock().now(),
+            )
+        )
+        for case in cases
+    ]
+    signer = Signer(SENDER, secrets.signing_key("33", "destination-agency"))
+    signed, proofs = signer.sign_batch([row.payload for row in rows], first=1, previous=NO_CHECKPOINT, now=Clock().now())
+    principal = "33.destination-agency"
+    access = KafkaAccess(origin.service.stack.kafka.bootstrap, principal, secrets.password(f"kafka-{principal}"), principal)
+    producer = AIOKafkaProducer(**access.client(), acks="all")
+    await producer.start()
+    try:
+        for at, (row, proof) in enumerate(zip(rows, proofs, strict=True)):
+            headers: Headers = [
+                (topics.SERVICE, SENDER.encode()),
+                (topics.NUMBER, str(at + 1).encode()),
+                (topics.PROOF, proof),
+                (topics.CHECKPOINT, signed.model_dump_json().encode()),
+                (topics.TYPE, row.type.encode()),
+                (topics.ROLE, b"origin-agency"),
+            ]
+            value = spoil(row.payload, headers)
+            await producer.send_and_wait(row.topic, value, key=row.key.encode(), headers=headers, partition=partition_of(row.key))
+    finally:
+        await producer.stop()
+
+
+async def parked(origin: Origin) -> dict[str, str]:
+    rows = await origin.service.rows("SELECT case_key, reason FROM origin_agency.quarantine")
+    return {row["case_key"]: row["reason"] for row in rows}
+
+
+def cases(count: int) -> list[str]:
+    return [new_id() for _ in range(count)]
+
+
+async def test_a_document_of_another_province_is_opened_and_its_arrival_stands_on_the_journal(origin: Origin) -> None:
+    named = cases(5)
+
+    async with living(origin), Tail(origin.service.access("00.audit"), JOURNAL) as tail:
+        await send(origin, *named)
+        records = await tail.until(5)
+        await origin.idle()
+
+    said = [decode(record.value) for record in records]
+    assert sorted(message.subject for message in said) == sorted(named)
+    assert {type(message.data) for message in said} == {DocumentReceived}
+    assert all(message.causationid == message.data.document_id for message in said if isinstance(message.data, DocumentReceived))
+    assert sorted(origin.handled) == sorted(named)
+
+
+async def test_a_service_says_for_what_it_waits_until_it_waits_for_nothing(origin: Origin) -> None:
+    before = await origin.house.ready()
+
+    async with living(origin):
+        during = await origin.house.ready()
+
+    assert before["directory"] == "the directory is not read yet"
+    assert before["kafka"] == "the consumer is not started yet"
+    assert set(during.values()) == {None}
+
+
+def with_a_header_that_is_no_text(value: bytes, headers: Headers) -> bytes:
+    headers[:0] = [("correlation_id", b"\xff\xfe"), ("content-type", b"\xff"), ("null", None)]
+    return value
+
+
+def with_other_bytes(value: bytes, headers: Headers) -> bytes:
+    return b"\xff" + value
+
+
+def without_evidence(value: bytes, headers: Headers) -> bytes:
+    headers[:] = [header for header in headers if header[0] == topics.ROLE]
+    return value
+
+
+async def test_a_header_that_is_no_text_is_no_reason_to_lose_a_record(origin: Origin) -> None:
+    named = cases(3)
+
+    async with living(origin):
+        await send(origin, *named, spoil=with_a_header_that_is_no_text)
+        await until(lambda: set(named) <= set(origin.handled))
+
+    assert not set(named) & set(await parked(origin))
+
+
+@pytest.mark.parametrize(("spoil", "reason"), [(with_other_bytes, "malformed"), (without_evidence, "unsigned")])
+async def test_poison_is_parked_and_told_and_other_cases_flow(
+    origin: Origin, spoil: Callable[[bytes, Headers], bytes], reason: str
+) -> None:
+    sick, *well = cases(4)
+
+    async with living(origin), Tail(origin.service.access("00.audit"), JOURNAL) as tail:
+        await send(origin, sick, spoil=spoil)
+        await send(origin, sick, *well)
+        await until(lambda: set(well) <= set(origin.handled))
+        await origin.idle()
+        records = await tail.rest()
+
+    told = [decode(record.value).data for record in records]
+    rows = await origin.service.rows("SELECT reason FROM origin_agency.quarantine WHERE case_key = $1 ORDER BY parked_at", sick)
+    assert [row["reason"] for row in rows] == [reason, "behind_parked"]
+    assert sorted(fact.reason for fact in told if isinstance(fact, MessageParked)) == sorted([reason, "behind_parked"])
+    assert sick not in origin.handled
+
+
+async def test_a_database_that_goes_away_in_the_middle_costs_nothing_and_repeats_nothing(origin: Origin) -> None:
+    named = cases(20)
+    cut = 0
+
+    async def lose_the_database() -> None:
+        nonlocal cut
+        if cut < 2:
+            cut += 1
+            await origin.service.terminate(f"{SERVICE}%")
+
+    origin.before = lose_the_database
+    async with living(origin):
+        await send(origin, *named)
+        await until(lambda: set(named) <= set(origin.handled), seconds=60)
+        await origin.idle()
+
+    rows = await origin.service.rows("SELECT subject, count(*) AS count FROM origin_agency.outbox GROUP BY subject")
+    assert cut == 2
+    assert {row["subject"]: row["count"] for row in rows} == dict.fromkeys(named, 1)
+    assert await parked(origin) == {}
+
+
+async def test_what_comes_while_a_service_is_down_is_handled_when_it_is_up_again(origin: Origin) -> None:
+    first, second = cases(2)
+    async with living(origin):
+        await send(origin, first)
+        await until(lambda: first in origin.handled)
+        await origin.idle()
+    await send(origin, second)
+
+    origin.build()
+    async with living(origin):
+        await until(lambda: second in origin.handled)
+        await origin.idle()
+
+    assert [case for case in origin.handled if case in (first, second)] == [first, second]
+
+
+async def test_a_stop_is_quick_and_leaves_no_task_behind(origin: Origin) -> None:
+    before = asyncio.all_tasks()
+    async with living(origin):
+        await send(origin, *cases(3))
+    stopped = asyncio.get_running_loop().time()
+
+    left = {task.get_name() for task in asyncio.all_tasks() - before if not task.done()}
+
+    assert not left & {"directory", "relay", "consumer"}
+    assert asyncio.get_running_loop().time() - stopped < 5
+
+
+async def test_work_that_is_due_now_and_then_is_done_at_once_when_a_scenario_moves_the_clock(
+    stack: Stack, province_database: UrlOf
+) -> None:
+    origin = Origin(stack, province_database, clock="scenario")
+    done: list[str] = []
+
+    async def work() -> None:
+        done.append(origin.house.clock.now().isoformat())
+
+    origin.house.every(3600, "clocks", work)
+    people = tokens(stack.home)
+    operator = {"authorization": f"Bearer {people.staff('44', Role.OPERATOR)}"}
+    clerk = {"authorization": f"Bearer {people.staff('44', Role.MAKER)}"}
+    clock = origin.house.clock
+    assert isinstance(clock, ScenarioClock)
+    async with living(origin), httpx.AsyncClient(transport=httpx.ASGITransport(origin.api), base_url="http://44") as client:
+        await until(lambda: len(done) == 1)
+        later = (clock.now() + timedelta(days=21)).isoformat()
+        refused = await client.put("/scenario/clock", json={"now": later}, headers=clerk)
+        moved = await client.put("/scenario/clock", json={"now": later}, headers=operator)
+        await until(lambda: len(done) == 2)
+        back = await client.put("/scenario/clock", json={"now": "2001-01-01T00:00:00+08:00"}, headers=operator)
+        vague = await client.put("/scenario/clock", json={"now": "2099-01-01T00:00:00"}, headers=operator)
+        await origin.idle()
+        idle = await client.get("/scenario/idle", headers=operator)
+    await origin.service.database.close()
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "WRONG_ROLE")
+    assert moved.status_code == 200
+    assert done[1] >= later
+    assert (back.status_code, back.json()["code"]) == (409, "CLOCK_NOT_MOVED")
+    assert vague.status_code == 422
+    assert idle.json()["in_hand"] is None
+
+
+async def test_without_a_scenario_there_is_no_clock_to_move(origin: Origin) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(origin.api), base_url="http://44") as client:
+        response = await client.put("/scenario/clock", json={"now": "2099-01-01T00:00:00+08:00"})
+
+    assert response.status_code == 404
+
+
+async def test_a_task_that_ends_by_an_error_is_started_again(origin: Origin) -> None:
+    tried: list[int] = []
+
+    async def clumsy() -> None:
+        tried.append(1)
+        if len(tried) < 3:
+            raise AssertionError("a bug") if len(tried) == 1 else ConnectionRefusedError
+
+    origin.house.also_run("clumsy", clumsy)
+    async with living(origin):
+        await until(lambda: len(tried) == 3)
+
+    assert len(tried) == 3
+
+
+async def test_what_is_opened_with_the_service_is_closed_with_it(origin: Origin) -> None:
+    closed: list[bool] = []
+
+    async def close() -> None:
+        closed.append(True)
+
+    origin.house.at_end(close)
+    async with living(origin):
+        assert closed == []
+
+    assert closed == [True]
+    assert not origin.house.database.is_open

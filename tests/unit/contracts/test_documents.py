@@ -1,0 +1,62 @@
+"""The official documents: routing in clear, the body sealed, and each addressed to one role."""
+
+import pytest
+from pydantic import ValidationError
+
+from contracts import documents, topics
+from contracts.base import SealedForProvince
+from contracts.documents import Body, ContactLetter, Document, InformationForm
+from contracts.registry import DOCUMENTS, FACTS
+from tests.builders import a
+
+KINDS = [fact for name, fact in FACTS.items() if name in DOCUMENTS and issubclass(fact, Document)]
+EACH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.type_name)
+
+
+@EACH
+def test_every_document_has_a_body_and_a_role(kind: type[Document]) -> None:
+    assert issubclass(kind.body_type, Body)
+    assert kind.to_role in topics.ROLES
+
+
+@EACH
+def test_a_document_shows_only_its_routing(kind: type[Document]) -> None:
+    assert set(kind.model_fields) == {"case_id", "sender", "addressee", "document_version", "sealed"}
+    assert kind.model_fields["sealed"].annotation is SealedForProvince
+
+
+@EACH
+def test_every_body_names_its_letter(kind: type[Document]) -> None:
+    assert "letter_no" in kind.body_type.model_fields
+
+
+def test_each_body_belongs_to_one_kind_of_document() -> None:
+    bodies = [kind.body_type for kind in KINDS]
+
+    assert len(set(bodies)) == len(bodies)
+    assert set(bodies) == set(Body.__subclasses__())
+
+
+def test_what_one_agency_sends_the_other_hears() -> None:
+    assert {kind.to_role for kind in KINDS} == {"origin-agency", "destination-agency"}
+    assert documents.ContactLetterDocument.to_role == "origin-agency"
+    assert documents.InformationFormDocument.to_role == "destination-agency"
+
+
+@pytest.mark.parametrize("number", ["LXH-33010-20240506-000001", "LXH-330100-240506-000001", "330100-20240506-000001", ""])
+def test_a_letters_number_names_division_day_and_place_in_the_day(number: str) -> None:
+    with pytest.raises(ValidationError):
+        a(ContactLetter, letter_no=number)
+
+
+@pytest.mark.parametrize("version", [0, -1])
+def test_versions_of_a_document_begin_with_one(version: int) -> None:
+    for model, field in ((ContactLetter, "letter_version"), (InformationForm, "form_version"), (KINDS[0], "document_version")):
+        with pytest.raises(ValidationError):
+            a(model, **{field: version})
+
+
+def test_a_form_without_anything_else_still_needs_items_months_and_segments() -> None:
+    needed = {name for name, field in InformationForm.model_fields.items() if field.is_required()}
+
+    assert {"items", "months", "deemed_months", "segments", "person", "transfer_on", "rule_set"} <= needed

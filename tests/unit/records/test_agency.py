@@ -1,0 +1,67 @@
+"""What both agencies share: due dates, what a fact is about, and the receipt of a document."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from contracts.documents import ContactLetterDocument
+from contracts.events import AccountOpened, Completed, RecordsImported
+from services.messaging.outbox import Outbox
+from services.messaging.verification import Verifier
+from services.records.agency import Agency, receipt, subject_of
+from services.records.decisions import Due
+from services.runtime.clock import ScenarioClock
+from tests.builders import CASE, PERSON, a
+from tests.exchange import NOON, Exchange, received
+from tests.unit.rules.builders import tables
+
+
+def an_agency(exchange: Exchange | None = None) -> Agency:
+    nobody: Any = None
+    return Agency(
+        province="44",
+        service="origin-agency",
+        tables=tables(),
+        vault=nobody,
+        directory=(exchange or Exchange()).directory(),
+        outbox=Outbox("origin_agency"),
+        clock=ScenarioClock(NOON),
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "remind_on", "due_on"),
+    [
+        (date(2024, 5, 6), date(2024, 5, 20), date(2024, 5, 27)),  # Saturday 11 May was worked
+        (date(2024, 4, 30), date(2024, 5, 17), date(2024, 5, 24)),  # five days of holiday, and 11 May again
+        (date(2024, 3, 1), date(2024, 3, 15), date(2024, 3, 22)),  # no holiday
+    ],
+)
+def test_fifteen_working_days_end_by_the_calendar_and_the_tenth_reminds(start: date, remind_on: date, due_on: date) -> None:
+    assert an_agency().due("LETTER_TO_FORM", start) == Due(due_on, remind_on)
+
+
+def test_a_log_is_signed_under_province_and_service() -> None:
+    assert an_agency().name == "44/origin-agency"
+
+
+def test_a_fact_is_about_its_case_or_its_account_or_its_import() -> None:
+    assert subject_of(a(Completed, case_id=CASE, person_ref=PERSON)) == CASE
+    assert subject_of(a(AccountOpened, person_ref=PERSON)) == PERSON
+    assert subject_of(a(RecordsImported, import_id="import-1")) == "import-1"
+
+
+def test_a_receipt_names_the_sender_the_place_in_its_log_and_the_exact_bytes() -> None:
+    exchange = Exchange()
+    document = a(ContactLetterDocument, case_id=CASE, sender="33", addressee="44")
+    record = received(exchange.publish(document, service="33/destination-agency", first=7)[0])
+    Verifier(exchange.directory(), "44").check(record)
+
+    noted = receipt(record, PERSON)
+
+    assert (noted.case_id, noted.person_ref, noted.sender, noted.number) == (CASE, PERSON, "33/destination-agency", 7)
+    assert noted.document_type == "document.contact_letter"
+    assert noted.document_id == record.event_id
+    assert noted.digest == record.digest.hex()
+    assert len(noted.checkpoint_digest) == 64
