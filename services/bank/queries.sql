@@ -30,6 +30,15 @@ INSERT INTO bank.payments (remittance_id, case_id, payer, payee, amount_fen, kin
 SELECT *
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[]);
 
+-- wait_for_due --
+-- Lines are numbered by one transaction at a time: behind a number that was seen, no smaller one comes to light.
+SELECT true
+  FROM pg_advisory_xact_lock(hashtext('bank.lines'))
+ WHERE EXISTS (SELECT
+                 FROM bank.payments AS p
+                WHERE p.available_at <= $1
+                  AND NOT EXISTS (SELECT FROM bank.lines AS l WHERE l.payment_id = p.payment_id));
+
 -- book_lines --
 INSERT INTO bank.lines (payment_id, line_id, kind, remittance_id, case_id, payer, payee, amount_fen, booked_on, reason)
 SELECT p.payment_id, 'L' || p.payment_id, p.kind, p.remittance_id, p.case_id, p.payer, p.payee, p.amount_fen, $2, p.reason
@@ -51,6 +60,10 @@ SELECT line_no, line_id, kind, remittance_id, case_id, payer, payee, amount_fen,
 INSERT INTO bank.faults (case_id, kind, days, amount_fen)
 SELECT *
   FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[]);
+
+-- alone_with_case --
+-- What is missing is found once, however many ask for it at the same time.
+SELECT pg_advisory_xact_lock(hashtext('bank.investigations'), hashtext($1));
 
 -- open_payments --
 SELECT payment_id

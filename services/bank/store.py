@@ -106,11 +106,17 @@ class BankStore:
     ) -> tuple[StatementLine, ...]:
         """Book what has become due and give a province's lines after a number."""
         async with self._database.transaction("statement") as tx:
-            await tx.execute(SQL["book_lines"], now, now.date())
-            return tuple(StatementLine(**row) for row in await tx.fetch(SQL["statement"], province, kind, after))
+            if await tx.value(SQL["wait_for_due"], now):
+                await tx.execute(SQL["book_lines"], now, now.date())
+            lines = tuple(StatementLine(**row) for row in await tx.fetch(SQL["statement"], province, kind, after))
+            if not lines:
+                tx.purpose = "poll"
+            return lines
 
     async def tell_faults(self, faults: Sequence[Fault]) -> None:
         """Keep faults for the next payment of their cases."""
+        if not faults:
+            return
         async with self._database.transaction("faults") as tx:
             rows = [(fault.case_id, fault.kind, fault.days, fault.amount_fen) for fault in faults]
             await tx.execute(SQL["add_faults"], *(list(column) for column in zip(*rows, strict=True)))
@@ -118,6 +124,7 @@ class BankStore:
     async def investigate(self, case_id: str, now: datetime) -> int:
         """Find what was lost or left out for a case and pay it now; returns how many payments that makes."""
         async with self._database.transaction("investigate") as tx:
+            await tx.execute(SQL["alone_with_case"], case_id)
             lost = [row["payment_id"] for row in await tx.fetch(SQL["open_payments"], case_id)]
             found = 0
             if lost:

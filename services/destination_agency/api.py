@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 import asyncpg
+import orjson
 from fastapi import Depends, FastAPI, Header, Query, Response
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from contracts.base import Command
 from services.destination_agency import store
@@ -31,6 +32,20 @@ class Submission(Command):
     """Up to ten thousand applications at once. Each row is checked by itself, so the rows are taken as they are."""
 
     rows: list[dict[str, Any]] = Field(min_length=1, max_length=10_000)
+
+    @field_validator("rows")
+    @classmethod
+    def _can_be_kept(cls, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Refuse what Python's JSON reads and nobody can write again: half a character, a number without end.
+
+        Raises:
+            ValueError: without the value, which may be a person's.
+        """
+        try:
+            orjson.dumps(rows)
+        except TypeError:
+            raise ValueError("a row holds a text that is not Unicode, or a number that is too large") from None
+        return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import asyncpg
 import orjson
 import structlog
 
@@ -64,7 +65,7 @@ class Batches:
                 for batch_id in waiting:
                     await self._work_off(batch_id)
                 attempt = 0
-            except TRANSIENT as error:
+            except (*TRANSIENT, asyncpg.UniqueViolationError) as error:  # a window was faster with one of the rows
                 log.warning("batch.waits", error=type(error).__name__)
                 await pause(attempt)
                 attempt += 1

@@ -109,7 +109,8 @@ def _check(agency: Agency, wish: Application | dict[str, Any]) -> _Sound | Taken
             wish = Application.model_validate(wish)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            field = ".".join(str(part) for part in first["loc"])
+            # An unknown field's name is whatever the caller wrote; it is kept in a table, so it is not repeated.
+            field = ".".join(str(part) for part in first["loc"]) if first["loc"][0] in Application.model_fields else "(unknown)"
             return Taken("refused", code="INVALID_INPUT", detail=f"{field}: {first['msg']}", field=field)
     try:
         number = parse_id_number(wish.id_number).number

@@ -6,7 +6,7 @@ from contracts import topics
 from services.messaging.house import House
 from services.notification.api import add_routes
 from services.notification.handlers import Handlers, concerns
-from services.notification.mailer import Mailer
+from services.notification.mailer import LEASE_S, Mailer
 from services.notification.notices import HEARD, Templates
 from services.notification.smtp import MailServer
 from services.records.vault import Vault
@@ -34,7 +34,6 @@ def app() -> FastAPI:
         replica=settings.replica,
         database=house.database,
         vault=Vault(house.keys_database, b""),  # nobody is looked up by identity number here
-        outbox=house.outbox,
         templates=Templates(tables),
         server=MailServer(settings.smtp_host, settings.smtp_port, sender=settings.mail_from),
         sender=settings.mail_from,
@@ -46,8 +45,9 @@ def app() -> FastAPI:
     handlers = Handlers(
         tables,
         domain=settings.mail_from.rpartition("@")[2],
-        queued=mailer.expect,
-        handling=lambda: house.handler is not None and house.handler.in_flight > 0,
+        mailer=mailer.identity,
+        lease_s=LEASE_S,
+        hand=mailer.hand,
     )
     house.consume(topics.journal(settings.province), concerns=concerns, wants=HEARD, work=handlers.facts)
     house.also_run("mailer", mailer.run, busy=lambda: mailer.busy)

@@ -7,11 +7,9 @@ from services.messaging.handler import Poison
 from services.messaging.received import Received
 from services.notification import store
 from services.notification.notices import HEARD_TYPES, Notice, NoWords, notice_for
-from services.notification.store import Contact
+from services.notification.store import Claimed, Contact
 from services.rules.loader import Tables
 from services.runtime.database import Transaction
-
-CommitIsOver = Callable[[], bool]
 
 
 def concerns(record: Received) -> bool:
@@ -25,23 +23,19 @@ class Handlers:
     Args:
         tables: the words of statuses, provinces and refusals.
         domain: of the sender's address, in which Message-IDs are made.
-        queued: called when notices were written; it is given a way to ask whether their transaction is over.
-        handling: whether a batch is being handled at the moment.
+        mailer: in whose hand a notice is at once that need not wait.
+        lease_s: for how many seconds.
+        hand: called after the commit with what is in the mailer's hand.
     """
 
     def __init__(
-        self,
-        tables: Tables,
-        *,
-        domain: str,
-        queued: Callable[[CommitIsOver], None],
-        handling: Callable[[], bool],
+        self, tables: Tables, *, domain: str, mailer: str, lease_s: float, hand: Callable[[Sequence[Claimed]], None]
     ) -> None:
         self._tables = tables
         self._domain = domain
-        self._queued = queued
-        self._handling = handling
-        self._round = 0
+        self._mailer = mailer
+        self._lease_s = lease_s
+        self._hand = hand
 
     async def facts(self, tx: Transaction, batch: Sequence[Received]) -> None:
         """Take a batch of facts. Nothing needs to be loaded: a fact carries all that its notice says.
@@ -49,15 +43,12 @@ class Handlers:
         Raises:
             Poison: for a fact that we have no words for, so that its case waits until we do.
         """
-        self._round += 1
-        mine = self._round
         contacts = [contact for record in batch if (contact := _contact(record)) is not None]
         notices = [notice for record in batch if (notice := self._decide(record)) is not None]
         await store.keep_contacts(tx, contacts)
-        await store.queue(tx, notices)
+        handed = await store.queue(tx, notices, mailer=self._mailer, lease_s=self._lease_s)
         if notices:
-            # The next batch, or none, means that this one is committed or rolled back.
-            self._queued(lambda: self._round != mine or not self._handling())
+            tx.after_commit(lambda: self._hand(handed))
 
     def _decide(self, record: Received) -> Notice | None:
         assert record.envelope is not None

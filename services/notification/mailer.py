@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from contracts.base import Fact
 from contracts.envelope import Envelope, envelope
 from contracts.events import NoticeDelivered, NoticeFailed
-from services.messaging.outbox import Outbox
+from services.messaging.outbox import outgoing
 from services.messaging.sealing import Unopenable
 from services.notification import store
 from services.notification.notices import CHANNEL, NoWords, Templates, e_mail
@@ -70,7 +70,6 @@ class Mailer:
         replica: of the service; what a crashed replica had in hand is taken up again by the one of the same name.
         database: of the province.
         vault: the persons' keys.
-        outbox: of the service.
         templates: of the letters.
         server: takes the mails.
         sender: our address.
@@ -90,7 +89,6 @@ class Mailer:
         replica: str,
         database: Database,
         vault: Vault,
-        outbox: Outbox,
         templates: Templates,
         server: MailServer,
         sender: str,
@@ -107,7 +105,6 @@ class Mailer:
         self._mailer = f"{name}.{replica}"
         self._database = database
         self._vault = vault
-        self._outbox = outbox
         self._templates = templates
         self._server = server
         self._sender = sender
@@ -122,7 +119,8 @@ class Mailer:
         self._wake = asyncio.Event()
         self._in_hand = True  # until the first look nobody knows
         self._away = False
-        self._expecting: set[asyncio.Task[None]] = set()
+        self._handed: list[Claimed] = []
+        self._handed_at = 0.0
         self.waits_for: str | None = None
 
     @property
@@ -131,22 +129,30 @@ class Mailer:
 
         What waits for the mail server, because it is away or put a notice off, is not in our hand: nobody need wait with it.
         """
-        return bool(self._expecting) or (not self._away and (self._in_hand or self._wake.is_set()))
+        return not self._away and (self._in_hand or self._wake.is_set())
 
     def wake(self) -> None:
         """Say that a transaction with new notices was committed."""
         self._wake.set()
 
-    def expect(self, commit_is_over: Callable[[], bool]) -> None:
-        """Say that notices were written in a transaction which is still open; the mailer looks as soon as it is over."""
-        task = asyncio.create_task(self._when(commit_is_over))
-        self._expecting.add(task)
-        task.add_done_callback(self._expecting.discard)
+    @property
+    def identity(self) -> str:
+        """In whose hand a notice is that was queued for this mailer."""
+        return self._mailer
 
-    async def _when(self, commit_is_over: Callable[[], bool]) -> None:
-        while not commit_is_over():  # noqa: ASYNC110 - a commit takes a millisecond or two, and says nothing to us
-            await asyncio.sleep(0.001)
+    def hand(self, notices: Sequence[Claimed]) -> None:
+        """Take notices that were queued in a transaction of this process, which is committed, as being in our hand."""
+        if not self._handed:
+            self._handed_at = time.monotonic()
+        self._handed.extend(notices)
         self._wake.set()
+
+    def _taken(self) -> list[Claimed]:
+        """What was handed over last, at most a batch; what lay too long is left to its lease."""
+        if time.monotonic() - self._handed_at > self._sending_s:
+            self._handed.clear()
+        taken, self._handed = self._handed[: self._batch], self._handed[self._batch :]
+        return taken
 
     async def run(self) -> None:
         """Send for as long as the service lives; whatever breaks is tried again."""
@@ -177,6 +183,7 @@ class Mailer:
         if self._away:
             await self._server.open()
             _stop_if_asked()
+        self._handed.clear()
         async with self._database.transaction("mailer_release") as tx:
             await store.release(tx, self._mailer)
 
@@ -199,8 +206,12 @@ class Mailer:
 
     async def _round(self) -> bool:
         """One batch: claim, send, record. Returns whether more may be waiting."""
-        async with self._database.transaction("mailer_claim") as tx:
-            notices = await store.claim(tx, self._mailer, lease_s=LEASE_S, limit=self._batch)
+        notices: Sequence[Claimed] = self._taken()
+        if not notices:
+            async with self._database.transaction("mailer_claim") as tx:
+                notices = await store.claim(tx, self._mailer, lease_s=LEASE_S, limit=self._batch)
+                if not notices:
+                    tx.purpose = "poll"
         if not notices:
             return False
         started = time.monotonic()
@@ -227,7 +238,7 @@ class Mailer:
         finally:
             # Also when we are being stopped, or the server went away: what was sent is written down, the rest put back.
             await self._record_to_the_end(notices, outcomes, stopping=stopping)
-        return late or len(notices) == self._batch
+        return late or bool(self._handed) or len(notices) == self._batch
 
     async def _send(self, notice: Claimed, keys: Mapping[str, bytes]) -> Outcome:
         try:
@@ -301,15 +312,12 @@ class Mailer:
         back = [Outcome(notice, State.QUEUED, tried=False) for notice in notices if notice.notice_id not in done]
         async with self._database.transaction("mailer_record") as tx:
             now = self._clock.now()
-            recorded = await store.record(tx, self._mailer, [*outcomes, *back], now)
-            await self._outbox.tell(
-                tx,
-                [
-                    self._evidence(outcome)
-                    for outcome in outcomes
-                    if outcome.state is not State.QUEUED and outcome.notice.notice_id in recorded
-                ],
-            )
+            told = {
+                outcome.notice.notice_id: outgoing(self._evidence(outcome))
+                for outcome in outcomes
+                if outcome.state is not State.QUEUED
+            }
+            await store.record(tx, self._mailer, [*outcomes, *back], now, told)
         self._told()
         by_state = {state: sum(outcome.state is state for outcome in outcomes) for state in State}
         log.info("mailer.recorded", **{str(state): count for state, count in by_state.items()}, put_back=len(back))

@@ -5,16 +5,33 @@ SELECT *
     ON CONFLICT (contact_id) DO NOTHING;
 
 -- queue --
-INSERT INTO notification.notices (notice_id, event_id, channel, case_id, person_ref, contact_id, template, template_version, said,
-                                  message_id, occurred_at)
-SELECT given.notice_id, given.event_id, $1, given.case_id, given.person_ref, given.contact_id, given.template,
-       given.template_version, given.said, given.message_id, given.occurred_at
-  FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[], $10::text[],
-              $11::timestamptz[])
-       WITH ORDINALITY AS given (notice_id, event_id, case_id, person_ref, contact_id, template, template_version, said,
-                                 message_id, occurred_at, place)
- ORDER BY given.place
-    ON CONFLICT DO NOTHING;
+-- A notice that need not wait for an earlier one of its case is at once in the hand of the mailer of this process.
+WITH given AS (
+    SELECT given.*, NOT EXISTS (SELECT
+                                  FROM notification.notices AS earlier
+                                 WHERE earlier.case_id = given.case_id
+                                   AND earlier.state = 'queued') AS free
+      FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::int[], $11::text[], $12::text[],
+                  $13::timestamptz[])
+           WITH ORDINALITY AS given (notice_id, event_id, case_id, person_ref, contact_id, template, template_version, said,
+                                     message_id, occurred_at, place)
+), added AS (
+    INSERT INTO notification.notices (notice_id, event_id, channel, case_id, person_ref, contact_id, template, template_version,
+                                      said, message_id, occurred_at, claimed_by, not_before)
+    SELECT g.notice_id, g.event_id, $1, g.case_id, g.person_ref, g.contact_id, g.template, g.template_version, g.said,
+           g.message_id, g.occurred_at, CASE WHEN g.free THEN $2 END,
+           CASE WHEN g.free THEN now() + make_interval(secs => $3) ELSE now() END
+      FROM given AS g
+     ORDER BY g.place
+        ON CONFLICT DO NOTHING
+    RETURNING *
+)
+SELECT c.seq, c.notice_id, c.event_id, c.case_id, c.person_ref, c.template, c.template_version, c.said, c.message_id,
+       c.occurred_at, c.attempts, 0::float8 AS age_s, k.person_ref AS contact_ref, k.language, k.personal
+  FROM added AS c
+  LEFT JOIN notification.contacts AS k USING (contact_id)
+ WHERE c.claimed_by = $2
+ ORDER BY c.seq;
 
 -- claim --
 WITH chosen AS (
@@ -46,6 +63,8 @@ SELECT c.seq, c.notice_id, c.event_id, c.case_id, c.person_ref, c.template, c.te
  ORDER BY c.seq;
 
 -- record --
+-- What is told is told of those alone that were still in this mailer's hand.
+WITH recorded AS (
 UPDATE notification.notices AS n
    SET state = given.state, attempts = n.attempts + given.tried, not_before = now() + make_interval(secs => given.delay_s),
        claimed_by = NULL, evidence = coalesce(given.evidence, n.evidence), reason = given.reason,
@@ -55,7 +74,17 @@ UPDATE notification.notices AS n
  WHERE n.notice_id = given.notice_id
    AND n.state = 'queued'
    AND n.claimed_by = $1
-RETURNING n.notice_id;
+RETURNING n.notice_id
+), told AS (
+INSERT INTO notification.outbox (event_id, topic, key, role, type, subject, payload)
+SELECT t.event_id, t.topic, t.key, NULL, t.type, t.subject, t.payload
+  FROM unnest($9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[])
+       WITH ORDINALITY AS t (notice_id, event_id, topic, key, type, subject, payload, place)
+  JOIN recorded USING (notice_id)
+ ORDER BY t.place
+)
+SELECT notice_id
+  FROM recorded;
 
 -- release --
 UPDATE notification.notices

@@ -1,12 +1,15 @@
 """Contacts and notices in the service's schema. Contacts stay sealed under the person's key."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+import asyncpg
+
 from contracts.base import Contract, SealedForPerson
+from services.messaging.outbox import Outgoing
 from services.notification.notices import CHANNEL, Language, Notice, Said
 from services.runtime.database import Transaction, queries
 
@@ -83,28 +86,33 @@ async def keep_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
     """Keep where notices go, in one statement; a case's first contacts stay."""
     if contacts:
         rows = [(item.contact_id, item.person_ref, item.language, item.personal.model_dump_json()) for item in contacts]
-        await tx.execute(SQL["keep_contacts"], *(list(column) for column in zip(*rows, strict=True)))
+        tx.defer(SQL["keep_contacts"], *(list(column) for column in zip(*rows, strict=True)))
 
 
-async def queue(tx: Transaction, notices: Sequence[Notice]) -> None:
-    """Queue notices in their order, in one statement; an event's notice is queued once."""
-    if notices:
-        rows = [
-            (
-                item.notice_id,
-                item.event_id,
-                item.case_id,
-                item.person_ref,
-                item.contact_id,
-                str(item.template),
-                item.template_version,
-                item.said.model_dump_json(),
-                item.message_id,
-                item.occurred_at,
-            )
-            for item in notices
-        ]
-        await tx.execute(SQL["queue"], CHANNEL, *(list(column) for column in zip(*rows, strict=True)))
+async def queue(tx: Transaction, notices: Sequence[Notice], *, mailer: str = "", lease_s: float = 0.0) -> list[Claimed]:
+    """Queue notices in their order, in one statement; an event's notice is queued once.
+
+    Those that need not wait for an earlier one of their case are in the hand of `mailer` at once, and returned.
+    """
+    if not notices:
+        return []
+    rows = [
+        (
+            item.notice_id,
+            item.event_id,
+            item.case_id,
+            item.person_ref,
+            item.contact_id,
+            str(item.template),
+            item.template_version,
+            item.said.model_dump_json(),
+            item.message_id,
+            item.occurred_at,
+        )
+        for item in notices
+    ]
+    columns = (list(column) for column in zip(*rows, strict=True))
+    return [_claimed(row) for row in await tx.fetch(SQL["queue"], CHANNEL, mailer or None, lease_s, *columns)]
 
 
 async def claim(tx: Transaction, mailer: str, *, lease_s: float, limit: int) -> list[Claimed]:
@@ -112,40 +120,60 @@ async def claim(tx: Transaction, mailer: str, *, lease_s: float, limit: int) -> 
 
     A notice waits while an earlier one of its case waits, so that a person reads them in order.
     """
-    return [
-        Claimed(
-            notice_id=row["notice_id"],
-            event_id=row["event_id"],
-            case_id=row["case_id"],
-            person_ref=row["person_ref"],
-            template=row["template"],
-            template_version=row["template_version"],
-            said=Said.model_validate_json(row["said"]),
-            message_id=row["message_id"],
-            occurred_at=row["occurred_at"],
-            attempts=row["attempts"],
-            age_s=row["age_s"],
-            contact=None
-            if row["personal"] is None
-            else Contact(
-                row["notice_id"], row["contact_ref"], row["language"], SealedForPerson.model_validate_json(row["personal"])
-            ),
-        )
-        for row in await tx.fetch(SQL["claim"], mailer, lease_s, limit)
-    ]
+    return [_claimed(row) for row in await tx.fetch(SQL["claim"], mailer, lease_s, limit)]
 
 
-async def record(tx: Transaction, mailer: str, outcomes: Sequence[Outcome], now: datetime) -> set[str]:
-    """Write down what became of claimed notices, in one statement.
+def _claimed(row: asyncpg.Record) -> Claimed:
+    personal = row["personal"]
+    return Claimed(
+        notice_id=row["notice_id"],
+        event_id=row["event_id"],
+        case_id=row["case_id"],
+        person_ref=row["person_ref"],
+        template=row["template"],
+        template_version=row["template_version"],
+        said=Said.model_validate_json(row["said"]),
+        message_id=row["message_id"],
+        occurred_at=row["occurred_at"],
+        attempts=row["attempts"],
+        age_s=row["age_s"],
+        contact=None
+        if personal is None
+        else Contact(row["notice_id"], row["contact_ref"], row["language"], SealedForPerson.model_validate_json(personal)),
+    )
 
-    Returns the ids of those that were still in this mailer's hand; another mailer may have taken over what took too long.
+
+async def record(
+    tx: Transaction, mailer: str, outcomes: Sequence[Outcome], now: datetime, told: Mapping[str, Outgoing] | None = None
+) -> set[str]:
+    """Write down what became of claimed notices and tell it, in one statement.
+
+    Args:
+        tx: the open transaction.
+        mailer: whose hand they are in.
+        outcomes: what became of them.
+        now: when.
+        told: for a notice, the evidence to be told; it is left out where another mailer has taken the notice over.
+
+    Returns:
+        The ids of those that were still in this mailer's hand.
     """
     if not outcomes:
         return set()
     rows = [
         (item.notice.notice_id, str(item.state), int(item.tried), item.delay_s, item.evidence, item.reason) for item in outcomes
     ]
-    found = await tx.fetch(SQL["record"], mailer, *(list(column) for column in zip(*rows, strict=True)), now)
+    facts = [
+        (notice_id, row.event_id, row.topic, row.key, row.type, row.subject, row.payload)
+        for notice_id, row in (told or {}).items()
+    ]
+    found = await tx.fetch(
+        SQL["record"],
+        mailer,
+        *(list(column) for column in zip(*rows, strict=True)),
+        now,
+        *([list(column) for column in zip(*facts, strict=True)] or [[] for _ in range(7)]),
+    )
     return {row["notice_id"] for row in found}
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import structlog
@@ -22,7 +22,6 @@ from services.records.csv_import import ParsedFiles, parse_files
 from services.records.importing import Import, Importer, credit_interest
 from services.records.surrender import refuse_surrender
 from services.rules.amounts import RatePending
-from services.rules.identity import mask_id_number
 from services.runtime.database import Database
 from services.runtime.http import Problem, require
 from services.runtime.idempotency import IdempotencyKeys
@@ -188,9 +187,17 @@ def add_routes(api: FastAPI, office: Office, province: str, jobs: Jobs) -> None:
     @api.post("/records/imports", status_code=202)
     async def import_records(files: Files, caller: Operator) -> dict[str, Any]:
         """Import persons and contributions. Nothing of a bad file is stored unless `accept_good_rows` says so."""
-        persons = files.persons_csv.encode() if files.persons_csv is not None else None
+        if files.persons_csv is None:
+            raise Problem(
+                422,
+                "PERSONS_FILE_MISSING",
+                "Contributions are taken with their persons, so that nobody's record is changed by mistake.",
+                field="persons_csv",
+                remedy="Send the persons file along, with those persons whose contributions it is.",
+            )
+        persons = files.persons_csv.encode()
         contributions = files.contributions_csv.encode() if files.contributions_csv is not None else None
-        digest = hashlib.sha256(b"%d|" % len(persons or b"") + (persons or b"") + (contributions or b"")).hexdigest()
+        digest = hashlib.sha256(b"%d|" % len(persons) + persons + (contributions or b"")).hexdigest()
         before = await office.importer.begun(digest)
         if before is not None and (before[2] == "done" or jobs.busy):
             return {"import_id": before[0], "persons_done": before[1], "state": before[2]}
@@ -201,7 +208,7 @@ def add_routes(api: FastAPI, office: Office, province: str, jobs: Jobs) -> None:
         parsed = await office.importer.known(parsed, after=after)
         if parsed.errors and not files.accept_good_rows:
             raise _refused_files(parsed)
-        job = Import(before[0] if before else new_id(), digest, caller.sub, _without_bad(parsed))
+        job = Import(before[0] if before else new_id(), digest, caller.sub, parsed)
         if before is None:
             await office.importer.begin(job)
 
@@ -307,11 +314,3 @@ def _refused_files(parsed: ParsedFiles) -> Problem:
         remedy="Correct the named rows, or send accept_good_rows to take the others.",
     )
 
-
-def _without_bad(parsed: ParsedFiles) -> ParsedFiles:
-    """What may be booked when good rows are accepted: no person who has an error against the records."""
-    bad = {error.value for error in parsed.errors if error.line == 0}
-    if not bad:
-        return parsed
-    persons = tuple(person for person in parsed.persons if mask_id_number(person.id_number) not in bad)
-    return replace(parsed, persons=persons)

@@ -107,21 +107,29 @@ class Desk:
             # Locked before they are compared with the form, so that nothing can be booked in between.
             touched = {POOLED_FUND, *(transfers_payable(case.destination) for case in forms), *map(individual, persons)}
             heads = await ledger.hold(tx, touched) if forms else {}
+            # What each person's account holds when the rows before have left: two cases of one person cannot both have it.
+            left = {ref: heads.get(individual(ref), Head()).balance_fen for ref in persons}
 
             def decide(case: Case) -> Outcome:
-                if case.proposal is not None and case.proposal.outcome == "return":
+                if case.state is not State.HANDLING_PROPOSED or case.proposal is None:
+                    raise NotNow("approving", case.state)
+                if case.proposal.maker == checker:
+                    raise SamePerson(checker)
+                if case.proposal.outcome == "return":
                     return send_back(case, checker, _return_code(agency, case.proposal.code))
                 record = persons.get(case.person_ref or "")
-                if case.state is State.HANDLING_PROPOSED and record is None:
-                    raise Refused("NO_RELATIONSHIP", "The record is not there any more.", remedy="Propose a return.")
-                if record is None:
-                    raise NotNow("approving", case.state)
-                form = self._form(case, record, heads)
+                # The record may have changed since the proposal: another province may have been faster.
+                code = reason_to_return(case.letter, record)
+                if code is not None or record is None:
+                    text = _return_code(agency, code or "NO_RELATIONSHIP")
+                    raise Refused(text.code, text.reason_en, legal_basis=text.legal_basis, remedy="Propose the return.")
+                form = self._form(case, record, left[record.person_ref])
+                left[record.person_ref] -= form.items.account_fen
                 return issue_form(case, checker, form)
 
             return await self._act(tx, case_ids, cases, decide, held=heads)
 
-    def _form(self, case: Case, record: Record, heads: dict[str, Head]) -> InformationForm:
+    def _form(self, case: Case, record: Record, held_fen: int) -> InformationForm:
         """The information form of today. Its ④ must be what the ledger says, or it does not leave."""
         agency = self._agency
         today = agency.clock.today()
@@ -136,11 +144,10 @@ class Desk:
             ) from error
         except RecordInvalid as error:
             raise Refused("RECORD_INVALID", str(error), remedy="Correct the record, then approve again.") from error
-        head = heads.get(individual(record.person_ref), Head())
-        if head.balance_fen != amounts.account_fen:
+        if held_fen != amounts.account_fen:
             raise Refused(
                 "FORM_DIFFERS_FROM_LEDGER",
-                f"Item ④ is {amounts.account_fen} fen and the ledger holds {head.balance_fen} fen.",
+                f"Item ④ is {amounts.account_fen} fen and the ledger holds {held_fen} fen.",
                 legal_basis="社会保险法 第七十四条",
                 remedy="Run the year-end interest, or correct the record; then approve again.",
             )

@@ -73,7 +73,14 @@ class FundDesk:
                 if case.remittance_id == order.remittance_id and case.state in PAID and case.to_remit_fen > 0
             ]
             outcomes = [
-                remitted(case, bank_reference=reference, amount_fen=amounts[case.case_id], maker=maker, checker=checker)
+                remitted(
+                    case,
+                    bank_reference=reference,
+                    amount_fen=amounts[case.case_id],
+                    # One remittance may hold what several makers proposed.
+                    maker=case.proposal.maker if case.proposal else maker,
+                    checker=checker,
+                )
                 for case in waiting
             ]
             await agency.tell(tx, [told for outcome in outcomes for told in outcome.told])

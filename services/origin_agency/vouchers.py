@@ -94,6 +94,6 @@ async def check(database: Database, voucher_no: str, check_code: str) -> dict[st
     """Whether a voucher of this number and check code was issued, and when; no person data."""
     async with database.transaction("voucher-check") as tx:
         row = await tx.one(SQL["voucher"], voucher_no)
-    if row is None or not hmac.compare_digest(str(row["check_code"]), check_code.upper()):
+    if row is None or not hmac.compare_digest(str(row["check_code"]).encode(), check_code.upper().encode()):
         return None
     return {"voucher_no": voucher_no, "genuine": True, "issued_at": row["issued_at"].isoformat()}

@@ -173,18 +173,21 @@ class Importer:
         self._agency = agency
 
     async def known(self, parsed: ParsedFiles, *, after: int = 0) -> ParsedFiles:
-        """Check the files against the records that are there; what contradicts them becomes an error.
+        """Check the files against the records that are there; what contradicts them becomes an error, and its person is left out.
 
         Args:
             parsed: the files.
             after: how many persons of a broken-off import are booked already.
         """
         errors: list[RowError] = []
+        bad: set[str] = set()
         vault = self._agency.vault
         persons = list(parsed.persons)
         for at in range(after, len(persons), 2000):
             hashes = {vault.id_hash(person.id_number): person for person in persons[at : at + 2000]}
-            errors.extend(self._impossible(parsed, persons[at : at + 2000]))
+            for person, error in self._impossible(parsed, persons[at : at + 2000]):
+                errors.append(error)
+                bad.add(person.id_number)
             async with self._database.transaction("import") as tx:
                 found = await store.by_hash(tx, vault, list(hashes))
             for id_hash, record in found.items():
@@ -192,7 +195,8 @@ class Importer:
                 rows = parsed.contributions_by_id_number.get(person.id_number, ())
                 try:
                     with_rows(record, person, rows)
-                except (MonthsOverlap, MonthsAlreadyBooked) as error:
+                except (MonthsOverlap, MonthsAlreadyBooked) as contradiction:
+                    bad.add(person.id_number)
                     errors.append(
                         RowError(
                             CONTRIBUTIONS_FILE,
@@ -200,14 +204,22 @@ class Importer:
                             "start",
                             mask_id_number(person.id_number),
                             "overlaps months on record"
-                            if isinstance(error, MonthsOverlap)
+                            if isinstance(contradiction, MonthsOverlap)
                             else "lies in a year whose interest is booked",
                             "leave out the months that are there; a wrong month is corrected, not imported again",
                         )
                     )
-        return replace(parsed, errors=(*parsed.errors, *errors)) if errors else parsed
+        if not errors:
+            return parsed
+        return ParsedFiles(
+            persons=tuple(person for person in parsed.persons if person.id_number not in bad),
+            contributions_by_id_number={
+                id_number: rows for id_number, rows in parsed.contributions_by_id_number.items() if id_number not in bad
+            },
+            errors=(*parsed.errors, *errors),
+        )
 
-    def _impossible(self, parsed: ParsedFiles, persons: Sequence[Person]) -> Iterator[RowError]:
+    def _impossible(self, parsed: ParsedFiles, persons: Sequence[Person]) -> Iterator[tuple[Person, RowError]]:
         """Rows whose money cannot be split: the rates together do not reach the account's share."""
         for person in persons:
             rows = parsed.contributions_by_id_number.get(person.id_number, ())
@@ -215,13 +227,16 @@ class Importer:
                 for _ in contribution_facts("", rows, self._agency.tables):
                     pass
             except RecordInvalid as error:
-                yield RowError(
-                    CONTRIBUTIONS_FILE,
-                    0,
-                    "employer_rate",
-                    mask_id_number(person.id_number),
-                    str(error),
-                    "correct the employer rate of the named months",
+                yield (
+                    person,
+                    RowError(
+                        CONTRIBUTIONS_FILE,
+                        0,
+                        "employer_rate",
+                        mask_id_number(person.id_number),
+                        str(error),
+                        "correct the employer rate of the named months",
+                    ),
                 )
 
     async def begun(self, digest: str) -> tuple[str, int, str] | None:
@@ -327,9 +342,10 @@ async def credit_interest(database: Database, agency: Agency, year: int) -> int:
         RatePending: when the year's rate is not published.
     """
     credited = 0
+    last = ""  # forgotten persons stay due for ever, so the run goes on behind them
     while True:
         async with database.transaction("interest") as tx:
-            refs = [row["person_ref"] for row in await tx.fetch(SQL["due_interest"], year, CHUNK)]
+            refs = [row["person_ref"] for row in await tx.fetch(SQL["due_interest"], year, CHUNK, last)]
             if not refs:
                 return credited
             records = await store.by_ref(tx, agency.vault, refs)
@@ -345,3 +361,4 @@ async def credit_interest(database: Database, agency: Agency, year: int) -> int:
             await agency.tell(tx, facts)
             await store.change(tx, agency.vault, [replace(record, interest_through=year) for record in records.values()])
             credited += len(records)
+            last = refs[-1]

@@ -39,6 +39,7 @@ SELECT person_ref
   FROM records.persons
  WHERE interest_through = $1 - 1
    AND state <> 'moved'
+   AND person_ref > $3
  ORDER BY person_ref
  LIMIT $2;
 
@@ -70,4 +71,6 @@ SELECT person_ref, key
 -- add_keys --
 INSERT INTO keys.person_keys (person_ref, key)
 SELECT *
-  FROM unnest($1::text[], $2::bytea[]);
+  FROM unnest($1::text[], $2::bytea[])
+    ON CONFLICT (person_ref) DO NOTHING
+RETURNING person_ref;

@@ -39,12 +39,17 @@ class Vault:
         return hmac.new(self._hash_key, id_number.encode(), hashlib.sha256).digest()
 
     async def make(self, persons: Sequence[str]) -> dict[str, bytes]:
-        """Make a key (32 bytes) for each new person. A key without a person does no harm, so it comes first."""
+        """Make a key (32 bytes) for each new person. A key without a person does no harm, so it comes first.
+
+        Whoever has one keeps it: a step that broke off after this one is taken again. Whoever was forgotten stays so.
+        """
         keys = {person_ref: os.urandom(32) for person_ref in persons}
         if keys:
             async with self._database.transaction("keys") as tx:
-                await tx.execute(SQL["add_keys"], list(keys), list(keys.values()))
+                added = {row["person_ref"] for row in await tx.fetch(SQL["add_keys"], list(keys), list(keys.values()))}
+            keys = {person_ref: key for person_ref, key in keys.items() if person_ref in added}
             self._keep(keys)
+            keys |= await self.keys(person_ref for person_ref in persons if person_ref not in added)
         return keys
 
     async def keys(self, persons: Iterable[str]) -> dict[str, bytes]:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -76,9 +76,13 @@ class Transaction:
     """
 
     def __init__(
-        self, connection: "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+        self,
+        connection: "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
+        purpose: str = "",
     ) -> None:
         self._connection = connection
+        self.purpose = purpose
+        self.afterwards: list[Callable[[], None]] = []
         self._deferred: list[tuple[str, tuple[object, ...]]] = []
         self.statements = 0
 
@@ -115,6 +119,10 @@ class Transaction:
         return await self._connection.execute(
             together(tuple(statement for statement, _ in noted)), *(value for _, values in noted for value in values)
         )
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call something when the transaction is committed, and only then."""
+        self.afterwards.append(callback)
 
     async def _begin(self) -> None:
         await self.flush()
@@ -191,16 +199,21 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, purpose: str) -> AsyncIterator[Transaction]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        `purpose` is for counting; what only looks whether there is something to do is called `poll`.
+        """
         if self._pool is None:
             await self.open()
         assert self._pool is not None
         async with self._pool.acquire() as connection:
-            tx = Transaction(connection)
+            tx = Transaction(connection, purpose)
             async with connection.transaction():
                 yield tx
                 await tx.flush()
-            COUNTS.note(purpose, tx.statements)
+            COUNTS.note(tx.purpose, tx.statements)
+        for callback in tx.afterwards:
+            callback()
 
     @asynccontextmanager
     async def session(self, settings: Sequence[str] = ()) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:

@@ -18,7 +18,6 @@ from contracts.envelope import Envelope, decode, encode, envelope, new_id
 from contracts.events import Applied, ContactLetterSent
 from contracts.statuses import PublicStatus, Status
 from contracts.topics import journal
-from services.messaging.outbox import Outbox
 from services.messaging.received import Received
 from services.notification import store
 from services.notification.mailer import Mailer
@@ -198,7 +197,6 @@ class World:
             replica=replica,
             database=self.database,
             vault=self.vault,
-            outbox=Outbox("notification"),
             templates=TEMPLATES,
             server=MailServer("127.0.0.1", self.postbox.port, sender=SENDER, timeout_s=timeout_s),
             sender=SENDER,
