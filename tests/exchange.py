@@ -98,7 +98,7 @@ class Exchange:
     ) -> list[KafkaRecord]:
         """Records of one signed batch, as a consumer gets them, each of its fact's own case if none is given."""
         rows = [
-            outgoing(envelope(fact, source=service, subject=subject or getattr(fact, "case_id", CASE), time=NOON))
+            outgoing(envelope(fact, source=service, subject=subject or str(getattr(fact, "case_id", CASE)), time=NOON))
             for fact in facts
         ]
         signed, proofs = (signer or self.signer(service)).sign_batch(

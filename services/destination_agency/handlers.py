@@ -60,7 +60,8 @@ class Handlers:
         try:
             match body:
                 case InformationForm():
-                    assert case.letter_no is not None, case.case_id
+                    if case.letter_no is None:  # nobody was asked for a form yet
+                        raise NotNow("an information form", case.state)
                     fault = fault_of(body, origin=case.origin, letter_no=case.letter_no, tables=self._agency.tables)
                     due = self._agency.due("FORM_AND_FUNDS_TO_BOOKING", today)
                     return receive_form(case, body, fault, today=today, due=due)

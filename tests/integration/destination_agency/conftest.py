@@ -39,7 +39,7 @@ from services.runtime.http import make_api
 from services.runtime.identity import TokenVerifier
 from services.world.people import Contribution, Person
 from services.world.plan import PROTAGONIST, ProvinceRecord, segment_of
-from tests.agencies import DESTINATION, ORIGIN, BankDouble, InProcess, in_process, known_in, tables
+from tests.agencies import DESTINATION, ORIGIN, BankDouble, InProcess, in_process, known_in, opened, tables
 from tests.integration.conftest import UrlOf
 
 CLERK = Applicant("maker-33", "clerk")
@@ -142,7 +142,7 @@ class Destination:
     async def letter(self, case_id: str) -> ContactLetter:
         """The contact letter of a case, opened by its addressee."""
         sent = [found for found in await self.at.facts(ContactLetterDocument) if found.case_id == case_id]
-        body = self.at.country_opened(sent[-1])
+        body = opened(sent[-1], self.at.country)
         assert isinstance(body, ContactLetter)
         return body
 

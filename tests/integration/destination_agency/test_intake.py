@@ -1,15 +1,12 @@
 """Applications come in: what becomes a case, what is refused at the window, and what is kept of a person."""
 
-import asyncio
-from typing import Any
-
 import pytest
 
 from contracts.events import Applied
 from contracts.statuses import Status
 from services.destination_agency.case import State
-from services.destination_agency.intake import Applicant, take
-from tests.integration.destination_agency.conftest import CLERK, ID_NUMBER, NAME, Destination, know, number_of, someone, wish
+from services.destination_agency.intake import Applicant
+from tests.integration.destination_agency.conftest import ID_NUMBER, NAME, Destination, know, number_of, someone, wish
 
 
 async def test_an_application_becomes_a_case_with_a_clock_of_fifteen_working_days(here: Destination) -> None:
@@ -18,8 +15,8 @@ async def test_an_application_becomes_a_case_with_a_clock_of_fifteen_working_day
     case = await here.case(case_id)
     [fact] = await here.at.facts(Applied)
     assert (case.state, case.status, case.origin) == (State.REVIEWING, Status.SUBMITTED, "44")
-    assert case.due.due_on.isoformat() == fact.due_on.isoformat() == "2024-05-27"
-    assert case.due.remind_on.isoformat() == "2024-05-20"
+    assert case.due.due_on.isoformat() == fact.due_on.isoformat() == "2024-05-24"
+    assert case.due.remind_on.isoformat() == "2024-05-17"
     assert case.personal.id_number == ID_NUMBER
 
 
@@ -66,20 +63,6 @@ async def test_a_relationship_whose_case_has_ended_can_be_applied_for_again(here
 
     assert again.result == "accepted"
     assert again.case_id != case_id
-
-
-async def test_two_windows_at_the_same_moment_open_one_case(here: Destination) -> None:
-    async def window() -> list[Any]:
-        async with here.at.database.transaction("test") as tx:
-            return await take(tx, here.at.agency, [wish()], CLERK, channel="single")
-
-    answers = await asyncio.gather(*(window() for _ in range(4)), return_exceptions=True)
-
-    taken = [answer[0] for answer in answers if isinstance(answer, list)]
-    assert len(taken) == 4, answers
-    assert sorted(each.result for each in taken) == ["accepted", "refused", "refused", "refused"]
-    assert len({each.case_id for each in taken}) == 1
-    assert len(await here.at.rows("SELECT FROM destination_agency.cases")) == 1
 
 
 @pytest.mark.parametrize(

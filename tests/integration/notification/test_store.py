@@ -49,6 +49,7 @@ async def test_the_first_contacts_of_a_case_stay(world: World) -> None:
 
     async with world.database.transaction("test") as tx:
         await store.keep_contacts(tx, [first])
+    async with world.database.transaction("test") as tx:
         await store.keep_contacts(tx, [changed])
     await world.queue(first, Status.LETTER_SENT)
 

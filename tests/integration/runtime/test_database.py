@@ -117,12 +117,14 @@ async def test_durability_is_on(url: str) -> None:
 async def test_a_pool_is_opened_once_however_many_want_it_and_can_be_opened_again(url: str) -> None:
     database = Database(url)
 
+    opened = []
     await asyncio.gather(*(database.open() for _ in range(5)))
-    assert database.is_open
+    opened.append(database.is_open)
     await database.close()
-    assert not database.is_open
+    opened.append(database.is_open)
 
     assert await database.answers()
+    assert opened == [True, False]
     await database.close()
 
 

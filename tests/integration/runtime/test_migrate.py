@@ -58,9 +58,7 @@ async def test_a_migration_that_was_edited_after_it_was_applied_is_refused_by_na
     with pytest.raises(MigrationChanged, match="test/0001_first was edited after it was applied"):
         await migrate(url, [area])
 
-    assert await ask(url, "SELECT to_regclass('origin_agency.third') AS found") == [{"found": None}] or not (
-        await ask(url, "SELECT 1 FROM pg_tables WHERE tablename = 'third'")
-    )
+    assert not await ask(url, "SELECT 1 FROM pg_tables WHERE tablename = 'third'")
 
 
 async def test_a_migration_that_fails_leaves_nothing_of_itself_and_what_came_before_stays(url: str, area: Area) -> None:

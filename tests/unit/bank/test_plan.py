@@ -62,9 +62,7 @@ def test_a_fault_spares_the_other_cases_of_the_same_order() -> None:
     kinds=st.lists(st.sampled_from(["none", "delay", "lose", "return", "short"]), min_size=8, max_size=8),
     left_out=st.integers(0, 10**12),
 )
-def test_what_is_planned_and_what_is_left_out_is_what_was_ordered(
-    amounts: list[int], kinds: list[str], left_out: int
-) -> None:
+def test_what_is_planned_and_what_is_left_out_is_what_was_ordered(amounts: list[int], kinds: list[str], left_out: int) -> None:
     lines = [a_line(f"{at:036d}", amount) for at, amount in enumerate(amounts)]
     faults = {
         line.case_id: a(Fault, case_id=line.case_id, kind=kind, amount_fen=left_out)
@@ -74,7 +72,9 @@ def test_what_is_planned_and_what_is_left_out_is_what_was_ordered(
 
     found = payments(lines, faults, now=NOON, delay=DELAY)
 
-    short = sum(min(left_out, line.amount_fen) for line in lines if line.case_id in faults and faults[line.case_id].kind == "short")
+    short = sum(
+        min(left_out, line.amount_fen) for line in lines if line.case_id in faults and faults[line.case_id].kind == "short"
+    )
     assert sum(item.amount_fen for item in found) + short == sum(amounts)
     assert all(item.amount_fen > 0 for item in found)
 

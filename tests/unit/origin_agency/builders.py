@@ -7,11 +7,12 @@ from contracts.base import Items
 from contracts.documents import CompletionNotice, ContactLetter, InformationForm, PayeeAccount, PersonIdentity
 from services.origin_agency.case import Case, Proposal, State
 from services.records.decisions import Due
+from services.world.plan import PROTAGONIST
 from tests.builders import CASE, PERSON, a, items
 
 MONDAY = date(2024, 5, 6)
-REMIND_ON = date(2024, 5, 21)  # ten working days after Monday; 11 May was worked, for it made up for the holiday
-DUE_ON = date(2024, 5, 28)
+REMIND_ON = date(2024, 5, 17)  # ten working days after Monday; 11 May was worked, for it made up for the holiday
+DUE_ON = date(2024, 5, 24)
 LETTER_NO = "LXH-330100-20240506-000001"
 
 FORM = Proposal("maker-1", "form")
@@ -50,7 +51,7 @@ def a_letter(**fields: Any) -> ContactLetter:
         "letter_no": LETTER_NO,
         "origin_division": "440100",
         "destination_division": "330100",
-        "person": PersonIdentity(id_number="410105199003159994", name="陈志远"),
+        "person": PersonIdentity(id_number=PROTAGONIST.application.id_number, name="陈志远"),
         "payee": a(PayeeAccount, account_no="9990331"),
     }
     return a(ContactLetter, **{**usual, **fields})
