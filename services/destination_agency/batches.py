@@ -18,6 +18,9 @@ from services.runtime.database import TRANSIENT, Database, Transaction, pause
 
 log = structlog.get_logger()
 
+# A window may be faster with one of the rows; then the chunk is looked at again.
+_AGAIN: tuple[type[BaseException], ...] = (*TRANSIENT, asyncpg.UniqueViolationError)
+
 CHUNK = 200  # applications a transaction: the knee of the measured curve
 
 
@@ -65,7 +68,7 @@ class Batches:
                 for batch_id in waiting:
                     await self._work_off(batch_id)
                 attempt = 0
-            except (*TRANSIENT, asyncpg.UniqueViolationError) as error:  # a window was faster with one of the rows
+            except _AGAIN as error:
                 log.warning("batch.waits", error=type(error).__name__)
                 await pause(attempt)
                 attempt += 1

@@ -20,6 +20,8 @@ from contracts.documents import (
     WithdrawalAnswerDocument,
 )
 from contracts.events import (
+    AccountClosed,
+    AccountSealed,
     ContactLetterReceived,
     ContactLetterReturned,
     DeadlineBreached,
@@ -175,7 +177,11 @@ def send_back(case: Case, checker: str, text: RefusalText) -> Outcome:
         checker=checker,
     )
     letter = Letter(LetterReturnDocument, body, case.case_id, case.known_as, case.destination)
-    return Outcome(replace(case, state=State.RETURNED), (fact, letter))
+    told: tuple[Told, ...] = (fact, letter)
+    if proposal.code == "TEMP_ACCOUNT_NOT_TRANSFERABLE_NOW" and case.person_ref is not None:
+        # Whoever moves on while holding a temporary account leaves it sealed; the paying place gathers it (domain § 1.5).
+        told = (*told, AccountSealed(person_ref=case.person_ref, reason="the person moved on; the paying place gathers it"))
+    return Outcome(replace(case, state=State.RETURNED), told)
 
 
 def issue_form(case: Case, checker: str, form: InformationForm) -> Outcome:
@@ -250,7 +256,8 @@ def remitted(case: Case, *, bank_reference: str, amount_fen: int, maker: str, ch
     ended = RelationshipClosed(case_id=case.case_id, person_ref=case.person_ref, destination=case.destination)
     state = State.SETTLED if case.state is State.SETTLED else State.REMITTED
     changed = replace(case, state=state, remitted_fen=case.remitted_fen + amount_fen, closed=True)
-    return Outcome(changed, (fact,) if case.closed else (fact, ended))
+    closed = AccountClosed(person_ref=case.person_ref, reason="the relationship moved to another province")
+    return Outcome(changed, (fact,) if case.closed else (fact, ended, closed))
 
 
 def returned_by_bank(case: Case, *, remittance_id: str, line_id: str, amount_fen: int, reason: str) -> Outcome:
