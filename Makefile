@@ -46,7 +46,7 @@ $(STAMP): requirements/test.lock requirements/runtime.in pyproject.toml
 
 .PHONY: demo
 demo: setup ## Show a transfer from beginning to end on real servers
-	@$(BIN)/jiexu demo
+	@$(BIN)/jiexu demo $(ARGS)
 
 .PHONY: test
 test: check ## Check, then run all tests on real servers

@@ -15,7 +15,7 @@ PROOF = "jx-proof"
 CHECKPOINT = "jx-checkpoint"
 TYPE = "ce_type"
 
-ROLES = ("origin-agency", "destination-agency", "certification")
+ROLES = ("origin-agency", "destination-agency")
 
 
 @dataclass(frozen=True, slots=True)

@@ -374,7 +374,7 @@ def _match(case: Case, told: tuple[Told, ...], fault: str | None, *, today: date
             *told,
             DiscrepancyResolved(case_id=case.case_id, person_ref=case.person_ref, origin=case.origin, kind=case.discrepancy),
         )
-    if found == 0:
+    if found == 0 and total > 0:
         changed = replace(_shown(case, Status.FUND_IN_TRANSIT, today), state=State.FORM_HELD, discrepancy=None)
         return Outcome(changed, _with_public(told, changed))
     changed = replace(

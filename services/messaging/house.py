@@ -118,7 +118,7 @@ class House:
             batch=True,
             max_records=self.settings.max_records,
             batch_timeout_ms=10,
-            fetch_max_wait_ms=50,
+            fetch_max_wait_ms=250,  # a fetch returns as soon as anything is there
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,
             session_timeout_ms=10_000,

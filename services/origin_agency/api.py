@@ -313,4 +313,3 @@ def _refused_files(parsed: ParsedFiles) -> Problem:
         errors=[asdict(error) for error in parsed.errors[:1000]],
         remedy="Correct the named rows, or send accept_good_rows to take the others.",
     )
-

@@ -207,8 +207,23 @@ def issue_form(case: Case, checker: str, form: InformationForm) -> Outcome:
         checker=checker,
     )
     letter = Letter(InformationFormDocument, form, case.case_id, case.person_ref, case.destination, version=form.form_version)
+    if form.items.total_fen == 0:
+        # Deemed years, or arrears alone, move without money; there is nothing to pay, and the relationship ends here.
+        changed = replace(case, state=State.REMITTED, form_version=form.form_version, items=form.items, closed=True)
+        return Outcome(changed, (fact, letter, *_closing(case)))
     changed = replace(case, state=State.FORM_ISSUED, form_version=form.form_version, items=form.items)
     return Outcome(changed, (fact, letter))
+
+
+def _closing(case: Case) -> tuple[Told, ...]:
+    """The local relationship and its account end because they moved (Art. 8(3)), once."""
+    if case.closed:
+        return ()
+    assert case.person_ref is not None, case.case_id
+    return (
+        RelationshipClosed(case_id=case.case_id, person_ref=case.person_ref, destination=case.destination),
+        AccountClosed(person_ref=case.person_ref, reason="the relationship moved to another province"),
+    )
 
 
 def propose_remittance(case: Case) -> Outcome:
@@ -253,11 +268,9 @@ def remitted(case: Case, *, bank_reference: str, amount_fen: int, maker: str, ch
         maker=maker,
         checker=checker,
     )
-    ended = RelationshipClosed(case_id=case.case_id, person_ref=case.person_ref, destination=case.destination)
     state = State.SETTLED if case.state is State.SETTLED else State.REMITTED
     changed = replace(case, state=state, remitted_fen=case.remitted_fen + amount_fen, closed=True)
-    closed = AccountClosed(person_ref=case.person_ref, reason="the relationship moved to another province")
-    return Outcome(changed, (fact,) if case.closed else (fact, ended, closed))
+    return Outcome(changed, (fact, *_closing(case)))
 
 
 def returned_by_bank(case: Case, *, remittance_id: str, line_id: str, amount_fen: int, reason: str) -> Outcome:

@@ -107,6 +107,7 @@ class Desk:
             # Locked before they are compared with the form, so that nothing can be booked in between.
             touched = {POOLED_FUND, *(transfers_payable(case.destination) for case in forms), *map(individual, persons)}
             heads = await ledger.hold(tx, touched) if forms else {}
+            moved: list[str] = []
             # What each person's account holds when the rows before have left: two cases of one person cannot both have it.
             left = {ref: heads.get(individual(ref), Head()).balance_fen for ref in persons}
 
@@ -125,9 +126,14 @@ class Desk:
                     raise Refused(text.code, text.reason_en, legal_basis=text.legal_basis, remedy="Propose the return.")
                 form = self._form(case, record, left[record.person_ref])
                 left[record.person_ref] -= form.items.account_fen
-                return issue_form(case, checker, form)
+                outcome = issue_form(case, checker, form)
+                if outcome.case.closed:
+                    moved.append(record.person_ref)
+                return outcome
 
-            return await self._act(tx, case_ids, cases, decide, held=heads)
+            result = await self._act(tx, case_ids, cases, decide, held=heads)
+            await records.close(tx, agency.vault, moved)
+            return result
 
     def _form(self, case: Case, record: Record, held_fen: int) -> InformationForm:
         """The information form of today. Its ④ must be what the ledger says, or it does not leave."""

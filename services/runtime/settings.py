@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     relay_batch: int = Field(default=500, ge=1, le=5000)
     relay_poll_s: float = Field(default=0.05, gt=0, description="the relay's safety net; the wake-up is in-process")
     timer_poll_s: float = Field(default=2.0, gt=0)
-    bank_poll_s: float = Field(default=0.5, gt=0)
+    bank_poll_s: float = Field(default=2.0, gt=0)
     replica: str = Field(default="0", description="name of this replica; makes the consumer's membership static")
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.local.exchange import prepare
+from deploy.local.native import CHECKOUT
 from deploy.local.services import Endpoints, Provinces, tokens
 from deploy.local.stack import DEFAULT_HOME, Stack
 from services.cli.demo.many import Many, check_world
@@ -102,13 +103,13 @@ def _lines(text: str) -> int:
 
 
 def _further(show: Show, home: Path, *, keep: bool) -> None:
+    home = home.relative_to(CHECKOUT) if home.is_relative_to(CHECKOUT) else home
     where = home / "audit"
     lines: Iterable[str] = (
-        f".venv/bin/jiexu audit verify {where}/44 --home {home}      is every record what it claims to be?",
+        f".venv/bin/jiexu audit verify {where}/44 --home {home}",
         f".venv/bin/jiexu audit replay {where}/44 {where}/33 {where}/41 --home {home}",
-        "make demo ARGS=--keep                                     leaves everything running; make down ends it"
-        if not keep
-        else f".venv/bin/jiexu status --home {home}                          what runs; jiexu down --home {home} ends it",
+        f".venv/bin/jiexu audit verify {where}/altered-copy --home {home}",
+        f".venv/bin/jiexu down --home {home}    (everything is still running)" if keep else "make demo ARGS=--keep",
     )
     show.head(f"To look further ({show.seconds:.0f} s since the beginning)")
     for line in lines:

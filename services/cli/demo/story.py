@@ -45,13 +45,17 @@ async def tell_story(stage: Stage, endpoints: Endpoints, show: Show) -> str:
     destination, origin = application.destination, application.origin
     show.head(f"1  One person: {application.name} worked in Guangdong (44) and now works in Zhejiang (33)")
     whom = {"id_number": application.id_number, "name": application.name}
+    there = await stage.call("POST", origin, ORIGIN, "/records/lookups", Role.MAKER, json=whom)
+    leaving = stage.person(origin, there["person_ref"])
+    voucher = await stage.call("POST", origin, ORIGIN, "/vouchers", leaving, json={"person_ref": there["person_ref"]})
+    now = day("2024-05-06")
+    show.at(now, f"gets contribution voucher {voucher['voucher_no']} from 44: {voucher['months']} months; anybody can check it")
     known = await stage.call("POST", destination, ORIGIN, "/records/lookups", Role.MAKER, json=whom)
     person = stage.person(destination, known["person_ref"])
     taken = await stage.call("POST", destination, DESTINATION, "/applications", person, json=form_of(application))
     case_id = str(taken["case_id"])
     await stage.idle()
     case = await stage.call("GET", destination, DESTINATION, f"/cases/{case_id}", person)
-    now = day("2024-05-06")
     show.at(now, f"applies online at the new place; case {case_id}; no fee, no paper")
     show.at(now, f"is shown: {case['text']['en']}; step {case['step']} of 5; {_held(case)}")
 

@@ -19,6 +19,7 @@ from contracts.documents import (
     WithdrawalAnswerDocument,
 )
 from contracts.events import (
+    AccountClosed,
     ContactLetterReceived,
     ContactLetterReturned,
     DeadlineBreached,
@@ -189,7 +190,7 @@ def test_a_remittance_is_proposed_then_ordered_then_paid_and_ends_the_relationsh
     assert ordered.case == a_case(State.REMITTANCE_ORDERED)
     assert (proposed.told, ordered.told) == ((), ())
     assert paid.case == a_case(State.REMITTED)
-    assert kinds(paid) == [FundsRemitted, RelationshipClosed]
+    assert kinds(paid) == [FundsRemitted, RelationshipClosed, AccountClosed]
     money = fact(paid)
     assert (money.remittance_id, money.bank_reference, money.amount_fen, money.form_version) == ("R1", "B1", 1000, 1)
     assert (money.maker, money.checker) == ("fund-1", "checker-1")
@@ -235,7 +236,7 @@ def test_a_completion_may_overtake_the_booking_of_the_own_payment_which_is_still
     booked = pay(overtaken.case)
 
     assert kinds(overtaken) == [TransferSettled]
-    assert kinds(booked) == [FundsRemitted, RelationshipClosed]
+    assert kinds(booked) == [FundsRemitted, RelationshipClosed, AccountClosed]
     assert booked.case.state is State.SETTLED
     assert booked.case.to_remit_fen == 0
 
@@ -325,7 +326,7 @@ def test_what_the_cases_tell_follows_the_order_that_auditors_demand() -> None:
                 seen, problem = step(seen, told.type_name)
                 problems.append(problem)
 
-    assert problems == [None] * 7
+    assert problems == [None] * 8
 
 
 def test_before_ten_working_days_the_clock_says_nothing() -> None:
@@ -378,3 +379,15 @@ def test_a_reminder_of_the_destination_shows_on_the_case_and_a_query_changes_not
 
     assert reminded.case.reminded
     assert asked == Outcome(case)
+
+
+def test_a_form_without_money_ends_the_relationship_at_once_and_nothing_is_to_be_paid() -> None:
+    proposed = a_case(state=State.HANDLING_PROPOSED, proposal=FORM)
+    form = a_form(items=items(account_fen=0, pool_fen=0))
+
+    outcome = issue_form(proposed, "checker", form)
+
+    assert (outcome.case.state, outcome.case.closed) == (State.REMITTED, True)
+    assert kinds(outcome) == [InformationFormIssued, InformationFormDocument, RelationshipClosed, AccountClosed]
+    with pytest.raises(NotNow):
+        propose_remittance(outcome.case)
