@@ -69,10 +69,14 @@ check: setup ## Style, types and who imports whom
 	@$(BIN)/mypy --no-error-summary
 	@echo "checking imports"
 	@told=$$($(BIN)/lint-imports 2>&1) || { echo "$$told"; exit 1; }
+	@echo "checking contracts"
+	@$(BIN)/python -m contracts.generate --check
+	@$(BIN)/python -m services.cli.openapi --check
 
 .PHONY: contracts
 contracts: setup ## Generate schemas, AsyncAPI and OpenAPI from the contracts
 	@$(BIN)/python -m contracts.generate
+	@$(BIN)/python -m services.cli.openapi
 
 .PHONY: lock
 lock: $(UV)/bin/uv ## Compile requirements/*.in to *.lock again; with UPGRADE=1 to newer versions

@@ -285,6 +285,17 @@ class DeadlineReminded(CaseFact):
     due_on: date
 
 
+class DeadlineRecomputed(CaseFact):
+    """The State Council's notice for the year is known now; a provisional due date was counted again."""
+
+    type_name: ClassVar[str] = "deadline.recomputed"
+    leg: Leg
+    holder: ProvinceCode
+    was_due_on: date
+    due_on: date
+    rule_set: str
+
+
 class DeadlineBreached(CaseFact):
     """The fifteen working days of a leg are over; the person is told whom to complain to."""
 

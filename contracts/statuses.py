@@ -44,5 +44,6 @@ class PublicStatus(Contract):
     holder: ProvinceCode
     since: date
     due_on: date | None = None
+    due_provisional: bool = Field(default=False, description="counted over a year whose holidays are not known yet")
     overdue: bool = False
     code: str | None = Field(default=None, description="refusal or return code, explained in the notice")

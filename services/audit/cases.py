@@ -19,7 +19,7 @@ PREDECESSORS: dict[str, tuple[str, ...]] = {
     "information_form.issued": ("contact_letter.received",),
     "funds.remitted": ("information_form.issued",),
     "funds.returned": ("funds.remitted",),
-    "relationship.closed": ("funds.remitted",),
+    "relationship.closed": ("information_form.issued",),
     "transfer.settled": ("information_form.issued",),
     "withdrawal.answered": ("contact_letter.received",),
 }

@@ -8,6 +8,8 @@ from services.cli import EXIT_CODES
 from services.cli.amounts import HELP as AMOUNTS_HELP
 from services.cli.amounts import amounts
 from services.cli.audit import app as audit
+from services.cli.calendar import HELP as CALENDAR_HELP
+from services.cli.calendar import calendar
 from services.cli.deadline import HELP as DEADLINE_HELP
 from services.cli.deadline import deadline
 from services.cli.demo.command import HELP as DEMO_HELP
@@ -27,6 +29,7 @@ def build_app() -> typer.Typer:
     )
     app.command("amounts", help=AMOUNTS_HELP)(amounts)
     app.command("deadline", help=DEADLINE_HELP)(deadline)
+    app.command("calendar", help=CALENDAR_HELP)(calendar)
     app.command("up", help=UP_HELP)(up)
     app.command("down", help=DOWN_HELP)(down)
     app.command("status", help=STATUS_HELP)(status)

@@ -295,6 +295,7 @@ def shown(agency: Agency, case: Case, *, amounts: bool) -> dict[str, Any]:
         "holder_name": entry.agency_name if entry else None,
         "holder_phone": entry.phone if entry else None,
         "due_on": public.due_on.isoformat() if public.due_on else None,
+        "due_provisional": public.due_provisional,
         "working_days_left": left,
         "overdue": public.overdue,
         "code": public.code,

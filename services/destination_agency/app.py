@@ -44,6 +44,7 @@ def app() -> FastAPI:
     house.every(settings.bank_poll_s, "statement", funds.collect, busy=lambda: funds.busy)
     house.also_run("batches", batches.run, busy=lambda: batches.busy)
     house.every(settings.timer_poll_s, "clocks", desk.look_at_clocks)
+    house.once("due dates", desk.count_again)
     house.at_end(parts.bank.close)
     api = make_api(
         "Jiexu destination agency",

@@ -29,6 +29,7 @@ from contracts.events import (
     Completed,
     ContactLetterSent,
     DeadlineBreached,
+    DeadlineRecomputed,
     DeadlineReminded,
     DiscrepancyRaised,
     DiscrepancyResolved,
@@ -161,6 +162,7 @@ class Case:
             holder=self.origin if self.leg is Leg.ORIGIN else self.province,
             since=self.since,
             due_on=self.due.due_on if self.leg else None,
+            due_provisional=self.due.provisional if self.leg else False,
             overdue=self.breached,
             code=self.code,
         )
@@ -520,6 +522,24 @@ def sent_back(case: Case, *, remittance_id: str, reference: str, amount_fen: int
         checker=checker,
     )
     return Outcome(replace(case, received_fen=case.received_fen - amount_fen, surplus_maker=None), (fact,))
+
+
+def count_again(case: Case, due: Due, *, rule_set: str) -> Outcome:
+    """The calendar of the year is known now: the due date is what it says, and no longer provisional."""
+    leg = case.leg
+    if leg is None or due == case.due:
+        return Outcome(case)
+    holder = case.origin if leg is Leg.ORIGIN else case.province
+    fact = DeadlineRecomputed(
+        case_id=case.case_id,
+        person_ref=case.person_ref,
+        leg=leg,
+        holder=holder,
+        was_due_on=case.due.due_on,
+        due_on=due.due_on,
+        rule_set=rule_set,
+    )
+    return Outcome(replace(case, due=due), (fact,))
 
 
 def look_at_clock(case: Case, *, today: date) -> Outcome:

@@ -15,6 +15,7 @@ from services.destination_agency.case import (
     SamePerson,
     State,
     complete,
+    count_again,
     look_at_clock,
     propose_admission,
     propose_completion,
@@ -168,6 +169,26 @@ class Desk:
                     )
                     rows.append(done(case_id))
         return ListResult.of(rows)
+
+    async def count_again(self) -> int:
+        """Count provisional due dates again, as a service does when it starts with tables that may know more."""
+        agency = self._agency
+        async with self._database.transaction("poll") as tx:
+            waiting = await store.provisional(tx)
+        if not waiting:
+            return 0
+        changed = 0
+        async with self._deciding("count-again") as tx:
+            cases = await store.load(tx, agency.vault, agency.province, waiting)
+
+            def decide(case: Case) -> Outcome:
+                nonlocal changed
+                due = agency.due_again(case.due)
+                changed += due != case.due
+                return count_again(case, due, rule_set=agency.tables.version)
+
+            await self._act(tx, waiting, cases, decide)
+        return changed
 
     async def look_at_clocks(self) -> int:
         """Raise what the clocks of the legs have to say; returns for how many cases."""

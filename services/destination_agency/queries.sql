@@ -46,6 +46,14 @@ SELECT case_id
  ORDER BY case_id
  LIMIT $2;
 
+-- provisional --
+SELECT case_id
+  FROM destination_agency.cases
+ WHERE open
+   AND (body::json ->> 'provisional')::boolean
+ ORDER BY case_id
+ LIMIT 500;
+
 -- cursor --
 SELECT after
   FROM destination_agency.bank_cursor;

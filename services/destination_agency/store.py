@@ -66,6 +66,11 @@ async def due(tx: Transaction, today: date, limit: int) -> list[str]:
     return [row["case_id"] for row in await tx.fetch(SQL["due"], today, limit)]
 
 
+async def provisional(tx: Transaction) -> list[str]:
+    """Ids of cases whose due date was counted over a year that was not known then."""
+    return [row["case_id"] for row in await tx.fetch(SQL["provisional"])]
+
+
 async def open_cases(tx: Transaction, open_keys: Sequence[bytes]) -> dict[bytes, str]:
     """The open case of each relationship that has one."""
     return {row["open_key"]: row["case_id"] for row in await tx.fetch(SQL["open_cases"], list(open_keys))}
@@ -88,6 +93,9 @@ def _body(case: Case) -> str:
             "discrepancy": case.discrepancy,
             "surplus_maker": case.surplus_maker,
             "code": case.code,
+            "provisional": case.due.provisional,
+            "limit": case.due.limit,
+            "started_on": case.due.started_on.isoformat() if case.due.started_on else None,
         }
     )
 
@@ -117,7 +125,13 @@ def _cases(rows: Sequence[asyncpg.Record], keys: Mapping[str, bytes], province: 
             approved_transfer=body["approved_transfer"],
             personal=Personal.model_validate_json(personal),
             open_key=row["open_key"],
-            due=Due(row["due_on"], row["remind_on"]),
+            due=Due(
+                row["due_on"],
+                row["remind_on"],
+                body["provisional"],
+                body["limit"],
+                date.fromisoformat(body["started_on"]) if body["started_on"] else None,
+            ),
             maker=body["maker"],
             decision=Decision(**body["decision"]) if body["decision"] else None,
             letter_no=body["letter_no"],

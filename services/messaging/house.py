@@ -176,6 +176,18 @@ class House:
         self.also_run(name, timer, busy=lambda: wanted or alarm.is_set() or busy())
         return alarm.set
 
+    def once(self, name: str, work: Callable[[], Awaitable[int]]) -> None:
+        """Do some work when the service has started, until it finds nothing left to do."""
+
+        async def task() -> None:
+            await self.database.open_when_there()
+            if self.keys_database is not None:
+                await self.keys_database.open_when_there()
+            while await work():
+                pass
+
+        self.also_run(name, task)
+
     def at_end(self, task: Task) -> None:
         """Add something to be closed when the service stops."""
         self._at_end.append(task)

@@ -28,7 +28,7 @@ def app() -> FastAPI:
     house = House(settings, "notification")
     if house.keys_database is None:
         raise ValueError("KEYS_DATABASE_URL is missing: contacts are sealed under the persons' keys")
-    tables = load_tables()
+    tables = load_tables(settings.tables_dir)
     mailer = Mailer(
         name=house.name,
         replica=settings.replica,

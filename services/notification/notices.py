@@ -32,6 +32,7 @@ _SILENT: frozenset[type[Fact]] = frozenset(
     {
         events.ContactLetterReceived,
         events.ContactLetterReturned,
+        events.DeadlineRecomputed,
         events.DocumentReceived,
         events.DocumentSent,
         events.FundsRemitted,

@@ -43,6 +43,7 @@ def app() -> FastAPI:
     bell = house.every(settings.bank_poll_s, "payments", funds.pay, busy=lambda: funds.busy)
     house.every(settings.bank_poll_s, "statement", funds.collect, busy=lambda: funds.busy)
     house.every(settings.timer_poll_s, "clocks", desk.look_at_clocks)
+    house.once("due dates", desk.count_again)
     house.also_run("imports", jobs.forever, busy=lambda: jobs.busy)
     house.at_end(parts.bank.close)
     api = make_api(

@@ -25,6 +25,7 @@ from contracts.events import (
     ContactLetterReceived,
     ContactLetterReturned,
     DeadlineBreached,
+    DeadlineRecomputed,
     DeadlineReminded,
     FundsRemitted,
     FundsReturned,
@@ -318,6 +319,23 @@ def withdraw(case: Case, wish: Withdrawal) -> Outcome:
 def hear(case: Case, body: Reminder | Query) -> Outcome:
     """A reminder or a query of the destination: it is on the journal; the work list shows it."""
     return Outcome(replace(case, reminded=True) if isinstance(body, Reminder) else case)
+
+
+def count_again(case: Case, due: Due, *, rule_set: str) -> Outcome:
+    """The calendar of the year is known now: the due date is what it says, and no longer provisional."""
+    leg, holder = Leg.ORIGIN, case.letter_province
+    if case.state not in OPEN_LEG or due == case.due:
+        return Outcome(case)
+    fact = DeadlineRecomputed(
+        case_id=case.case_id,
+        person_ref=case.known_as,
+        leg=leg,
+        holder=holder,
+        was_due_on=case.due.due_on,
+        due_on=due.due_on,
+        rule_set=rule_set,
+    )
+    return Outcome(replace(case, due=due), (fact,))
 
 
 def look_at_clock(case: Case, *, today: date) -> Outcome:

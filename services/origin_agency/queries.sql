@@ -46,6 +46,14 @@ SELECT case_id
  ORDER BY case_id
  LIMIT $3;
 
+-- provisional --
+SELECT case_id
+  FROM origin_agency.cases
+ WHERE state = ANY ($1::text[])
+   AND (body::json ->> 'provisional')::boolean
+ ORDER BY case_id
+ LIMIT 500;
+
 -- of_remittance --
 SELECT case_id
   FROM origin_agency.cases

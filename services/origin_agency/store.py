@@ -72,8 +72,22 @@ def _body(case: Case) -> str:
             "items": case.items.model_dump() if case.items else None,
             "remitted_fen": case.remitted_fen,
             "closed": case.closed,
+            **_clock(case.due),
         }
     )
+
+
+def _clock(due: Due) -> dict[str, object]:
+    return {
+        "provisional": due.provisional,
+        "limit": due.limit,
+        "started_on": due.started_on.isoformat() if due.started_on else None,
+    }
+
+
+async def provisional(tx: Transaction) -> list[str]:
+    """Ids of cases whose due date was counted over a year that was not known then."""
+    return [row["case_id"] for row in await tx.fetch(SQL["provisional"], [str(state) for state in OPEN_LEG])]
 
 
 async def _cases(vault: Vault, rows: Sequence[asyncpg.Record]) -> dict[str, Case]:
@@ -88,7 +102,13 @@ async def _cases(vault: Vault, rows: Sequence[asyncpg.Record]) -> dict[str, Case
             letter=ContactLetter.model_validate_json(letter),
             state=State(row["state"]),
             received_on=row["received_on"],
-            due=Due(row["due_on"], row["remind_on"]),
+            due=Due(
+                row["due_on"],
+                row["remind_on"],
+                body["provisional"],
+                body["limit"],
+                date.fromisoformat(body["started_on"]) if body["started_on"] else None,
+            ),
             person_ref=row["person_ref"],
             proposal=Proposal(**body["proposal"]) if body["proposal"] else None,
             form_version=body["form_version"],

@@ -47,10 +47,15 @@ class Agency:
             start: the day of the event that starts the clock; it does not count.
         """
         found = self.tables.limit(limit, start)
-        return Due(
-            due_on(start, found.legal_limit_wd, self.tables.calendar).on,
-            due_on(start, found.warn_at_wd, self.tables.calendar).on,
-        )
+        last = due_on(start, found.legal_limit_wd, self.tables.calendar)
+        warn = due_on(start, found.warn_at_wd, self.tables.calendar)
+        return Due(last.on, warn.on, last.provisional, limit, start)
+
+    def due_again(self, due: Due) -> Due:
+        """A due date counted again with the calendar in force now; the same where it never was provisional."""
+        if not due.provisional or due.started_on is None:
+            return due
+        return self.due(due.limit, due.started_on)
 
     async def tell(
         self,

@@ -28,3 +28,6 @@ class Due:
 
     due_on: date
     remind_on: date
+    provisional: bool = False  # counted over a year whose holidays are not known yet
+    limit: str = ""  # code of the limits table
+    started_on: date | None = None  # the day of the event that started the clock

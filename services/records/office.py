@@ -43,7 +43,7 @@ def build(settings: Settings, service: str) -> Parts:
     agency = Agency(
         province=settings.province,
         service=service,
-        tables=load_tables(),
+        tables=load_tables(settings.tables_dir),
         vault=Vault(house.keys_database, hash_key),
         directory=house.directory,
         outbox=house.outbox,

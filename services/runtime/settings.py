@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     directory_root: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the directory's root key")
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
+    tables_dir: Path | None = Field(default=None, description="tables that take the place of ours, file by file")
     bank_url: str = ""
     bank_token_file: Path | None = None
     smtp_host: str = "127.0.0.1"

@@ -434,8 +434,21 @@ async def test_every_connection_of_the_pool_may_die_and_no_good_record_is_parked
     assert await desk.parked() == {}
 
 
-async def test_a_handler_waits_longer_each_time_the_database_is_away(
-    desk: Desk, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "away",
+    [
+        asyncpg.CannotConnectNowError("starting up"),
+        asyncpg.AdminShutdownError("going down"),
+        asyncpg.ConnectionDoesNotExistError("gone"),
+        asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
+        asyncpg.DeadlockDetectedError("deadlock"),
+        ConnectionResetError(),
+        TimeoutError(),
+    ],
+    ids=lambda away: type(away).__name__,
+)
+async def test_a_handler_waits_longer_each_time_the_database_is_away_and_parks_nothing(
+    desk: Desk, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, away: Exception
 ) -> None:
     waited: list[int] = []
 
@@ -444,17 +457,18 @@ async def test_a_handler_waits_longer_each_time_the_database_is_away(
 
     monkeypatch.setattr("services.messaging.handler.pause", pause)
     (case,) = cases(1)
-    desk.guilty[case] = asyncpg.CannotConnectNowError("starting up")
+    desk.guilty[case] = away
     batch = letters(exchange, case)
 
     for _ in range(3):
-        with pytest.raises(asyncpg.CannotConnectNowError):
+        with pytest.raises(type(away)):
             await desk.handle(*batch)
     desk.guilty.clear()
     await desk.handle(*batch)
 
     assert waited == [0, 1, 2]
     assert await desk.effects() == [case]
+    assert await desk.parked() == {}
 
 
 async def test_two_replicas_with_the_same_batch_have_one_effect(desk: Desk, service: Service, exchange: Exchange) -> None:

@@ -110,7 +110,7 @@ async def test_the_database_keeps_the_evidence_with_the_row(service: Service) ->
     await service.tell(*some(3))
 
     async with running(service.relay()):
-        await until(lambda: all_numbered(service))
+        await until(lambda: sent_all(service, 3))
 
     rows = await service.rows(
         "SELECT o.payload, o.number, o.proof, c.* FROM origin_agency.outbox o"
@@ -121,10 +121,6 @@ async def test_the_database_keeps_the_evidence_with_the_row(service: Service) ->
         assert root is not None
         assert root.hex() == Checkpoint.model_validate_json(row["checkpoint"]).root
     assert len(rows) == 3
-
-
-async def all_numbered(service: Service) -> bool:
-    return None not in await numbers(service)
 
 
 @pytest.mark.parametrize("after_sending", [False, True])

@@ -1,0 +1,7 @@
+"""What holds for every test."""
+
+from hypothesis import settings
+
+# A deadline an example measures the machine's other work, not ours; pytest-timeout ends what hangs.
+settings.register_profile("jiexu", deadline=None)
+settings.load_profile("jiexu")
