@@ -14,7 +14,7 @@ def test_codes_are_their_own_names_on_every_channel() -> None:
 
 
 def test_a_public_status_says_where_who_and_until_when_and_no_more() -> None:
-    assert set(PublicStatus.model_fields) == {"status", "holder", "since", "due_on", "overdue", "code"}
+    assert set(PublicStatus.model_fields) == {"status", "holder", "since", "due_on", "due_provisional", "overdue", "code"}
 
 
 def test_an_unknown_status_is_refused() -> None:

@@ -23,6 +23,7 @@ from contracts.events import (
     Completed,
     ContactLetterSent,
     DeadlineBreached,
+    DeadlineRecomputed,
     DeadlineReminded,
     DiscrepancyRaised,
     FundsReceived,
@@ -44,6 +45,7 @@ from services.destination_agency.case import (
     State,
     apply,
     complete,
+    count_again,
     look_at_clock,
     propose_admission,
     propose_completion,
@@ -645,3 +647,25 @@ def test_what_is_shown_is_since_the_day_it_changed_and_stays_so() -> None:
     assert a_case().public().since == APPLIED
     assert case.public().since == later.public().since == DECIDED
     assert replace(later, breached=False).public() == case.public()
+
+
+def test_a_provisional_due_date_is_shown_as_such_and_counted_again_once_the_calendar_is_known() -> None:
+    known = ORIGIN_DUE
+    guessed = replace(known, due_on=known.due_on - timedelta(days=3), provisional=True)
+    case = replace(lettered(), due=guessed)
+
+    outcome = count_again(case, known, rule_set="new")
+
+    assert case.public().due_provisional
+    assert not outcome.case.public().due_provisional
+    assert outcome.case.due == known
+    assert _fact(outcome, DeadlineRecomputed).was_due_on == guessed.due_on
+
+
+def test_a_form_without_money_goes_straight_to_booking() -> None:
+    nothing = a_form().items.model_copy(update=dict.fromkeys(a_form().items.model_fields_set, 0))
+
+    outcome = form_comes(lettered(), a_form().model_copy(update={"items": nothing}))
+
+    assert outcome.case.state is State.BOOKING
+    assert shown(outcome) == ["BOOKING"]

@@ -42,6 +42,7 @@ from services.origin_agency.case import (
     Outcome,
     SamePerson,
     State,
+    count_again,
     hear,
     issue_form,
     look_at_clock,
@@ -391,3 +392,14 @@ def test_a_form_without_money_ends_the_relationship_at_once_and_nothing_is_to_be
     assert kinds(outcome) == [InformationFormIssued, InformationFormDocument, RelationshipClosed, AccountClosed]
     with pytest.raises(NotNow):
         propose_remittance(outcome.case)
+
+
+def test_a_provisional_due_date_is_counted_again_once_the_calendar_is_known() -> None:
+    guessed = Due(DUE_ON, REMIND_ON, provisional=True, limit="LETTER_TO_FORM", started_on=MONDAY)
+    known = Due(DUE_ON + timedelta(days=3), REMIND_ON, provisional=False, limit="LETTER_TO_FORM", started_on=MONDAY)
+
+    outcome = count_again(a_case(due=guessed), known, rule_set="new")
+
+    assert outcome.case.due == known
+    assert (fact(outcome).was_due_on, fact(outcome).due_on, fact(outcome).rule_set) == (DUE_ON, known.due_on, "new")
+    assert count_again(a_case(due=known), known, rule_set="new").told == ()
