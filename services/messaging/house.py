@@ -17,6 +17,7 @@ from faststream import AckPolicy
 
 from contracts.base import Fact
 from services.messaging.codec import RawCodec, parse_batch
+from services.messaging.consumer import Progress, read_whatever_comes
 from services.messaging.directory import Directory, DirectoryReader
 from services.messaging.handler import BatchHandler, Work
 from services.messaging.inbox import Inbox
@@ -79,7 +80,9 @@ class House:
             poll_s=settings.relay_poll_s,
         )
         self.verifier = Verifier(self.directory, settings.province)
+        read_whatever_comes()
         self.broker = self.access.broker()
+        self.progress = Progress()
         self.handler: BatchHandler | None = None
         self._alarms: list[asyncio.Event] = []  # set when a scenario moved the clock, so that timers look at once
         self._at_end: list[Task] = []
@@ -271,18 +274,22 @@ class House:
         try:
             async with asyncio.timeout(3):
                 await consumer.topics()  # FastStream's own ping asks the producer, which a consumer has not
+                partitions = consumer.assignment()
+                ends = await consumer.end_offsets(partitions) if partitions else {}
+                positions = {partition: await consumer.position(partition) for partition in partitions}
         except (KafkaError, OSError, TimeoutError) as error:
             return f"Kafka does not answer: {type(error).__name__}"
-        return None
+        standing = self.progress.standing(positions, ends, now=asyncio.get_running_loop().time())
+        return None if standing is None else f"{standing.topic}-{standing.partition} does not move"
 
     async def idle(self) -> str | None:
         """What is still in hand, or None when nothing is: for the scenario's clock."""
         if self.handler is not None:
-            if self.handler.in_flight:
-                return "a batch is being handled"
             behind = await self._behind()
             if behind:
                 return behind
+            if self.handler.in_flight:
+                return "a batch is being handled"
         for name, busy in self._busy.items():
             if busy():
                 return f"{name} is at work"
@@ -298,10 +305,9 @@ class House:
         partitions: list[TopicPartition] = sorted(consumer.assignment())
         ends = await consumer.end_offsets(partitions)
         for partition in partitions:
-            committed = await consumer.committed(partition)
+            # What was fetched is in the handler's hand at once: nothing is awaited in between.
             position = await consumer.position(partition)
-            # What was fetched is handled before its offset is committed; a partition without a commit is untouched.
-            if position < ends[partition] or (committed is not None and committed < position):
+            if position < ends[partition]:
                 return f"{partition.topic}-{partition.partition} is {ends[partition] - position} records behind"
         return None
 

@@ -15,6 +15,10 @@ import structlog
 
 log = structlog.get_logger()
 
+# Our statements are short; to compile them would cost many times their run. The relay's `enable_seqscan = off` makes every cost
+# look high enough for it.
+_SETTINGS = {"jit": "off"}
+
 _NAME = re.compile(r"^-- ([a-z_0-9]+) --$", re.MULTILINE)
 _PARAMETER = re.compile(r"\$(\d+)")
 
@@ -170,7 +174,7 @@ class Database:
                     max_size=self._size,
                     command_timeout=60,
                     timeout=10,
-                    server_settings={"application_name": self._name, "timezone": "Asia/Shanghai"},
+                    server_settings={"application_name": self._name, "timezone": "Asia/Shanghai", **_SETTINGS},
                 )
 
     async def open_when_there(self) -> None:
@@ -219,7 +223,7 @@ class Database:
     async def session(self, settings: Sequence[str] = ()) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
         """A connection of one's own beside the pool, for what lives as long as a session: an advisory lock."""
         connection = await asyncpg.connect(
-            self._url, timeout=10, command_timeout=60, server_settings={"application_name": f"{self._name}-session"}
+            self._url, timeout=10, command_timeout=60, server_settings={"application_name": f"{self._name}-session", **_SETTINGS}
         )
         try:
             for setting in settings:
