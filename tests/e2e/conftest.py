@@ -8,18 +8,37 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from deploy.local.exchange import prepare
 from deploy.local.native import CHECKOUT
-from deploy.local.services import Endpoints, Provinces, forget, tokens
+from deploy.local.services import Endpoints, Provinces, Tokens, forget, tokens
 from deploy.local.stack import Stack
 from services.cli.demo.story import day
 from services.cli.play import Stage
+from services.runtime.identity import Role
 from services.world.files import write_provinces
 from services.world.plan import World
 
 START = day("2024-05-06")
+
+
+class Players(Stage):
+    """The people who work there. A day begins at the bank: a fund desk that looked before it would find nothing new."""
+
+    def __init__(self, endpoints: Endpoints, known: Tokens) -> None:
+        super().__init__(endpoints, known)
+        self._bank_url = endpoints.bank
+
+    async def move(self, to: datetime) -> None:
+        """Move every service's clock, the bank's first, and return when all are idle again."""
+        everybody = sorted(self.every_service(), key=lambda each: each[1] != self._bank_url)
+        for province, url in everybody:
+            token = self.token(province, Role.OPERATOR)
+            answer = await self.ask("PUT", f"{url}/scenario/clock", token, json={"now": to.isoformat()})
+            answer.raise_for_status()
+        await self.idle()
 
 
 @dataclass(frozen=True)
@@ -32,7 +51,7 @@ class Country:
 
     def stage(self) -> Stage:
         """The people who work there; each test has its own connections."""
-        return Stage(self.endpoints, tokens(self.stack.home))
+        return Players(self.endpoints, tokens(self.stack.home))
 
     def logs(self) -> str:
         """Everything that services and servers have logged."""
@@ -63,9 +82,10 @@ async def bring_records(stage: Stage, world: World) -> None:
         files = write_provinces(world, Path(folder))
         texts = {code: (each.persons.read_text("utf-8"), each.contributions.read_text("utf-8")) for code, each in files.items()}
     ids = {code: await stage.import_records(code, *both) for code, both in texts.items()}
-    async with asyncio.timeout(60):
-        while any([(await stage.import_state(code, ids[code]))["state"] != "done" for code in ids]):
-            await asyncio.sleep(0.1)
+    for code, import_id in ids.items():
+        async with asyncio.timeout(60):
+            while (await stage.import_state(code, import_id))["state"] != "done":  # noqa: ASYNC110 - as an operator would ask
+                await asyncio.sleep(0.1)
     await stage.idle()
 
 

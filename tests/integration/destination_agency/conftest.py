@@ -39,7 +39,7 @@ from services.runtime.http import make_api
 from services.runtime.identity import TokenVerifier
 from services.world.people import Contribution, Person
 from services.world.plan import PROTAGONIST, ProvinceRecord, segment_of
-from tests.agencies import DESTINATION, ORIGIN, BankDouble, InProcess, in_process, known_in, opened, tables
+from tests.agencies import BankDouble, InProcess, in_process, known_in, opened, tables
 from tests.integration.conftest import UrlOf
 
 CLERK = Applicant("maker-33", "clerk")
@@ -239,7 +239,7 @@ async def serving(here: Destination, stack: Stack) -> AsyncIterator[Http]:
 @pytest.fixture
 async def bare(province_database: UrlOf, keys_database: UrlOf) -> AsyncIterator[Destination]:
     """33's agency, which knows nobody yet."""
-    async with in_process(province_database, keys_database, province="33", service=DESTINATION, keys_kept_s=0) as at:
+    async with in_process(province_database, keys_database, province="33", service="destination-agency", keys_kept_s=0) as at:
         yield Destination(at, (province_database, keys_database))
 
 
@@ -258,5 +258,5 @@ async def http(here: Destination, stack: Stack) -> AsyncIterator[Http]:
 
 async def know(here: Destination, *people: ProvinceRecord) -> None:
     """Bring records in, as the province's origin agency does, which alone may."""
-    async with in_process(*here.urls, province="33", service=ORIGIN, country=here.at.country) as origin:
+    async with in_process(*here.urls, province="33", service="origin-agency", country=here.at.country) as origin:
         await origin.importing(*people)

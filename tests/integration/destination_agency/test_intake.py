@@ -80,7 +80,7 @@ async def test_a_relationship_whose_case_has_ended_can_be_applied_for_again(here
 async def test_what_cannot_be_an_application_is_refused_by_name_and_field(
     here: Destination, changed: dict[str, str], code: str, field: str
 ) -> None:
-    [taken] = await here.take(wish(**changed))
+    [taken] = await here.take(wish(None, **changed))
 
     assert (taken.result, taken.code, taken.field) == ("refused", code, field)
     assert taken.detail
