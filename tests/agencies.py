@@ -5,7 +5,7 @@ A database is migrated like province 44's, but it plays any province and either 
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal, TypeVar
@@ -40,10 +40,12 @@ from services.records.csv_import import ParsedFiles, parse_files
 from services.records.importing import Import, Importer
 from services.records.model import Record
 from services.records.vault import Vault
+from services.rules.identity import check_character
 from services.rules.loader import Tables, load_tables
 from services.runtime.clock import SHANGHAI, ScenarioClock
 from services.runtime.database import Database
 from services.world.files import CONTRIBUTION_COLUMNS, PERSON_COLUMNS, contribution_row, person_row
+from services.world.people import Contribution
 from services.world.plan import PROTAGONIST, ProvinceRecord
 from tests.builders import a
 from tests.exchange import Exchange, KafkaRecord, received
@@ -181,6 +183,14 @@ class InProcess:
         """Ask the keys database as its owner."""
         return await _as_owner(self.keys_owner_url, statement, *values)
 
+    async def places_of(self, *texts: str) -> dict[str, list[str]]:
+        """Of these texts those that stand somewhere in clear, and in which columns of the province's two databases."""
+        contents = [await _contents(url) for url in (self.owner_url, self.keys_owner_url)]
+        found = {
+            text: [place for each in contents for place, content in each.items() if text.encode() in content] for text in texts
+        }
+        return {text: places for text, places in found.items() if places}
+
     async def forget(self, person_ref: str) -> None:
         """Destroy a person's key, as the operator does when the law says so."""
         statement = "UPDATE keys.person_keys SET key = NULL, destroyed_at = now() WHERE person_ref = $1 RETURNING person_ref"
@@ -309,6 +319,26 @@ async def _as_owner(url: str, statement: str, *values: object) -> list[asyncpg.R
         await connection.close()
 
 
+async def _contents(url: str) -> dict[str, bytes]:
+    """All that stands in each column of a database, as bytes; what is text inside of bytes is found in it too."""
+    connection = await asyncpg.connect(url)
+    try:
+        tables = await connection.fetch(
+            "SELECT table_schema, table_name FROM information_schema.tables"
+            " WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')"
+        )
+        found: dict[str, bytes] = {}
+        for schema, table in tables:
+            rows = await connection.fetch(f'SELECT * FROM "{schema}"."{table}"')
+            for column in rows[0].keys() if rows else ():
+                values = (row[column] for row in rows)
+                texts = (value if isinstance(value, bytes) else str(value).encode() for value in values)
+                found[f"{schema}.{table}.{column}"] = b"\n".join(texts)
+        return found
+    finally:
+        await connection.close()
+
+
 def persons_csv(people: Sequence[ProvinceRecord]) -> bytes:
     """The persons file of a province that knows these people."""
     return _csv(PERSON_COLUMNS, [person_row(known.person) for known in people])
@@ -335,8 +365,23 @@ def known_in(province: str) -> ProvinceRecord:
     return found
 
 
+def somebody(
+    nth: int = 0, *, born: str = "19900315", rows: Sequence[Contribution] | None = None, **person: Any
+) -> ProvinceRecord:
+    """Another man whom 44 knows, the nth of his birthday, with the rows of the story's person if none are given."""
+    he = known_in("44")
+    first_seventeen = f"410105{born}{2 * nth + 1:03d}"
+    number = first_seventeen + check_character(first_seventeen)
+    name = f"{he.person.name[0]}{chr(ord('一') + nth)}"
+    return ProvinceRecord(
+        he.province,
+        replace(he.person, **{"id_number": number, "name": name, **person}),
+        tuple(replace(row, id_number=number) for row in (he.contributions if rows is None else rows)),
+    )
+
+
 def a_letter(
-    person: ProvinceRecord | None = None, *, origin: str = "44", destination: str = "33", **fields: Any
+    person: ProvinceRecord | None = None, /, *, origin: str = "44", destination: str = "33", **fields: Any
 ) -> ContactLetter:
     """A contact letter about somebody (by default the story's person) from one province to another."""
     who = (person or known_in("44")).person

@@ -14,6 +14,7 @@ from services.cli.deadline import HELP as DEADLINE_HELP
 from services.cli.deadline import deadline
 from services.cli.demo.command import HELP as DEMO_HELP
 from services.cli.demo.command import demo
+from services.cli.records import app as records
 from services.cli.stack import DOWN_HELP, STATUS_HELP, UP_HELP, down, status, up
 
 
@@ -36,6 +37,7 @@ def build_app() -> typer.Typer:
     app.command("demo", help=DEMO_HELP)(demo)
 
     app.add_typer(audit, name="audit")
+    app.add_typer(records, name="records")
 
     @app.callback()
     def jiexu() -> None:

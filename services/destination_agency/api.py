@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import asyncpg
 import orjson
-from fastapi import Depends, FastAPI, Header, Query, Response
+from fastapi import Depends, FastAPI, Header, Path, Query, Response
 from pydantic import Field, field_validator
 
 from contracts.base import Command
@@ -16,7 +16,7 @@ from services.destination_agency.case import Case, State
 from services.destination_agency.desk import Desk
 from services.destination_agency.intake import Applicant, Application, Taken, take
 from services.records.agency import Agency
-from services.records.commands import CaseList, ListResult
+from services.records.commands import CASE_ID, CaseList, ListResult
 from services.records.surrender import refuse_surrender
 from services.rules.deadlines import working_days_between
 from services.rules.statuses import StatusCode
@@ -25,6 +25,7 @@ from services.runtime.http import Problem, require
 from services.runtime.idempotency import IdempotencyKeys
 from services.runtime.identity import STAFF, Caller, Role
 
+CaseIdPath = Annotated[str, Path(pattern=CASE_ID)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
 
 
@@ -144,7 +145,7 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
         return row
 
     @api.get("/application-batches/{batch_id}")
-    async def batch(batch_id: str, caller: Submitting) -> dict[str, Any]:
+    async def batch(batch_id: CaseIdPath, caller: Submitting) -> dict[str, Any]:
         """How far a submission is."""
         row = await own_batch(batch_id, caller)
         return {
@@ -158,7 +159,7 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
 
     @api.get("/application-batches/{batch_id}/rows")
     async def batch_rows(
-        batch_id: str,
+        batch_id: CaseIdPath,
         caller: Submitting,
         result: Literal["accepted", "refused"] | None = None,
         after: Annotated[int, Query(ge=0)] = 0,
@@ -183,7 +184,7 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
             return [dict(row) for row in await tx.fetch(store.SQL["list_cases"], states, overdue, surplus, limit)]
 
     @api.get("/cases/{case_id}")
-    async def case(case_id: str, caller: Anyone) -> dict[str, Any]:
+    async def case(case_id: CaseIdPath, caller: Anyone) -> dict[str, Any]:
         """Where a transfer is: for the person and whoever applied, and for the staff."""
         async with office.database.transaction("look") as tx:
             found = await store.look(tx, office.agency.vault, province, case_id)
@@ -195,7 +196,7 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
         return shown(office.agency, found, amounts=owner or staff)
 
     @api.post("/cases/{case_id}/withdrawal")
-    async def withdraw(case_id: str, caller: Anyone) -> ListResult:
+    async def withdraw(case_id: CaseIdPath, caller: Anyone) -> ListResult:
         """Withdraw an application, while the origin has not approved the information form."""
         async with office.database.transaction("look") as tx:
             found = await store.look(tx, office.agency.vault, province, case_id)

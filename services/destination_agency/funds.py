@@ -55,15 +55,15 @@ class FundDesk:
         told: list[Told] = []
         changed: dict[str, Case] = {}
         after = 0
-        if any(line.case_id not in cases for line in lines):
+        if any(line.case_id not in cases or line.payer != cases[line.case_id].origin for line in lines):
             # A case knows its lines; of money that is nobody's the cursor alone tells whether it was booked.
             after = int(await tx.value(store.SQL["lock_cursor"]))
         for line in lines:
             if line.line_no <= after:
                 continue
             case = changed.get(line.case_id) or cases.get(line.case_id)
-            if case is None:
-                told.extend(_nobodys(line))
+            if case is None or line.payer != case.origin:
+                told.extend(_nobodys(line, "CASE_UNKNOWN" if case is None else "PAYER_UNKNOWN"))
                 continue
             outcome = receive_funds(case, line, today=today, due=due)
             changed[line.case_id] = outcome.case
@@ -110,8 +110,11 @@ class FundDesk:
         self._told()
 
 
-def _nobodys(line: StatementLine) -> tuple[Told, ...]:
-    """Money for a case that this agency does not know: it stands in suspense under the case that the line names."""
+def _nobodys(line: StatementLine, kind: str) -> tuple[Told, ...]:
+    """Money for a case that this agency does not know, or of a province that the case is not with.
+
+    It stands in suspense of its payer, under the case that the line names, and counts for no case.
+    """
     return (
         FundsReceived(
             case_id=line.case_id,
@@ -125,7 +128,7 @@ def _nobodys(line: StatementLine) -> tuple[Told, ...]:
             case_id=line.case_id,
             person_ref=line.case_id,
             origin=line.payer,
-            kind="CASE_UNKNOWN",
+            kind=kind,
             expected_fen=0,
             found_fen=line.amount_fen,
             difference_fen=line.amount_fen,

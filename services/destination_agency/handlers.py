@@ -62,7 +62,13 @@ class Handlers:
                 case InformationForm():
                     if case.letter_no is None:  # nobody was asked for a form yet
                         raise NotNow("an information form", case.state)
-                    fault = fault_of(body, origin=case.origin, letter_no=case.letter_no, tables=self._agency.tables)
+                    fault = fault_of(
+                        body,
+                        origin=case.origin,
+                        letter_no=case.letter_no,
+                        id_number=case.personal.id_number,
+                        tables=self._agency.tables,
+                    )
                     due = self._agency.due("FORM_AND_FUNDS_TO_BOOKING", today)
                     return receive_form(case, body, fault, today=today, due=due)
                 case LetterReturn():

@@ -91,7 +91,7 @@ async def take(
         results.append(taken)
         if case is not None:
             cases.append(case)
-            open_cases[item.open_key] = case.case_id
+            open_cases[item.open_key] = (case.case_id, case.applicant)
     keys = await agency.vault.keys(record.person_ref for record in persons.values())
     keys |= await agency.vault.make(list(strangers.values()))
     told: list[Told] = []
@@ -136,7 +136,7 @@ def _open(
     item: _Sound,
     record: Record | None,
     strangers: dict[bytes, str],
-    open_cases: dict[bytes, str],
+    open_cases: dict[bytes, tuple[str, str]],
     applicant: Applicant,
     channel: Literal["single", "batch"],
 ) -> tuple[Taken, Case | None]:
@@ -147,7 +147,10 @@ def _open(
     known = open_cases.get(item.open_key)
     if known is not None:
         text = agency.tables.refusal("DUPLICATE_APPLICATION")
-        return Taken("refused", known, "DUPLICATE_APPLICATION", text.reason_en), None
+        case_id, by = known
+        # Whoever types in a number that is not theirs learns that there is a case, not which one.
+        own = record is not None or by == applicant.sub or applicant.applied_by != "person"
+        return Taken("refused", case_id if own else None, "DUPLICATE_APPLICATION", text.reason_en), None
     today = agency.clock.today()
     ref = record.person_ref if record is not None else strangers.setdefault(item.id_hash, new_id())
     number = parse_id_number(item.id_number)

@@ -7,7 +7,7 @@ from services.rules.loader import RuleNotInForce, Tables
 from services.rules.months import MonthInvalid
 
 
-def fault_of(form: InformationForm, *, origin: str, letter_no: str, tables: Tables) -> str | None:
+def fault_of(form: InformationForm, *, origin: str, letter_no: str, id_number: str, tables: Tables) -> str | None:
     """What is wrong with a form, or None.
 
     The amounts are computed again from the form's own rows. A difference of at most one fen a row is rounding, which no
@@ -16,6 +16,8 @@ def fault_of(form: InformationForm, *, origin: str, letter_no: str, tables: Tabl
     items = form.items
     if form.letter_no != letter_no:
         return "LETTER_NUMBER_UNKNOWN"
+    if form.person.id_number.upper() != id_number.upper():
+        return "PERSON_DIFFERS"
     if items.account_fen != items.before_1998_fen + items.until_last_year_fen + items.this_year_fen:
         return "ITEM_4_IS_NOT_1_2_3"
     if items.total_fen != items.account_fen + items.pool_fen:

@@ -24,7 +24,7 @@ SELECT *
        surplus = excluded.surplus, body = excluded.body, form = excluded.form, changed_at = clock_timestamp();
 
 -- open_cases --
-SELECT case_id, open_key
+SELECT case_id, open_key, applicant
   FROM destination_agency.cases
  WHERE open
    AND open_key = ANY ($1::bytea[]);

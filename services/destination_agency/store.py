@@ -71,9 +71,10 @@ async def provisional(tx: Transaction) -> list[str]:
     return [row["case_id"] for row in await tx.fetch(SQL["provisional"])]
 
 
-async def open_cases(tx: Transaction, open_keys: Sequence[bytes]) -> dict[bytes, str]:
-    """The open case of each relationship that has one."""
-    return {row["open_key"]: row["case_id"] for row in await tx.fetch(SQL["open_cases"], list(open_keys))}
+async def open_cases(tx: Transaction, open_keys: Sequence[bytes]) -> dict[bytes, tuple[str, str]]:
+    """The open case of each relationship that has one, and who applied for it."""
+    rows = await tx.fetch(SQL["open_cases"], list(open_keys))
+    return {row["open_key"]: (row["case_id"], row["applicant"]) for row in rows}
 
 
 def _body(case: Case) -> str:

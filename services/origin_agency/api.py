@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import structlog
-from fastapi import Depends, FastAPI, Header, Query
+from fastapi import Depends, FastAPI, Header, Path, Query
 from pydantic import Field
 
 from contracts.base import Command
@@ -17,7 +17,7 @@ from services.origin_agency.case import Case, State
 from services.origin_agency.desk import Desk, Refused
 from services.records import store as records
 from services.records.agency import Agency
-from services.records.commands import CaseList, ListResult
+from services.records.commands import CASE_ID, CaseList, ListResult
 from services.records.csv_import import ParsedFiles, parse_files
 from services.records.importing import Import, Importer, credit_interest
 from services.records.surrender import refuse_surrender
@@ -29,6 +29,7 @@ from services.runtime.identity import STAFF, Caller, Role
 
 log = structlog.get_logger()
 
+CaseIdPath = Annotated[str, Path(pattern=CASE_ID)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
 
 
@@ -147,7 +148,7 @@ def add_routes(api: FastAPI, office: Office, province: str, jobs: Jobs) -> None:
             return [dict(row) for row in await tx.fetch(store.SQL["list_cases"], states, overdue, limit)]
 
     @api.get("/cases/{case_id}")
-    async def case(case_id: str, _: Staff) -> dict[str, Any]:
+    async def case(case_id: CaseIdPath, _: Staff) -> dict[str, Any]:
         """One case as the origin holds it; amounts, no names."""
         async with office.database.transaction("look") as tx:
             found = await store.look(tx, office.agency.vault, case_id)
@@ -221,7 +222,7 @@ def add_routes(api: FastAPI, office: Office, province: str, jobs: Jobs) -> None:
         return {"import_id": job.import_id, "state": "running", "persons": len(job.parsed.persons), "rows": job.rows}
 
     @api.get("/records/imports/{import_id}")
-    async def import_state(import_id: str, _: Operator) -> dict[str, Any]:
+    async def import_state(import_id: CaseIdPath, _: Operator) -> dict[str, Any]:
         """How far an import is, and which rows were refused."""
         found = await office.importer.state(import_id)
         if found is None:

@@ -13,9 +13,9 @@ SELECT *
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::date[], $7::date[], $8::date[], $9::boolean[],
               $10::boolean[], $11::text[], $12::text[], $13::text[])
     ON CONFLICT (case_id) DO UPDATE
-   SET state = excluded.state, known_as = excluded.known_as, person_ref = excluded.person_ref, reminded = excluded.reminded,
-       breached = excluded.breached, remittance_id = excluded.remittance_id, body = excluded.body, letter = excluded.letter,
-       changed_at = clock_timestamp();
+   SET state = excluded.state, known_as = excluded.known_as, person_ref = excluded.person_ref, due_on = excluded.due_on,
+       remind_on = excluded.remind_on, reminded = excluded.reminded, breached = excluded.breached,
+       remittance_id = excluded.remittance_id, body = excluded.body, letter = excluded.letter, changed_at = clock_timestamp();
 
 -- in_state --
 SELECT case_id

@@ -1,17 +1,19 @@
 """What lists of commands have in common: one answer a row, so that good rows are not held back by bad ones."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from contracts.base import Command, Contract
 
+CASE_ID = r"^[0-9A-Za-z-]{1,64}$"
+
 
 class CaseList(Command):
     """A list of cases to act on."""
 
-    case_ids: tuple[str, ...] = Field(min_length=1, max_length=2000)
+    case_ids: tuple[Annotated[str, Field(pattern=CASE_ID)], ...] = Field(min_length=1, max_length=2000)
 
 
 class RowResult(Contract):

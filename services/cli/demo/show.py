@@ -32,15 +32,15 @@ class Show:
 
     def say(self, text: str) -> None:
         """A line."""
-        self.out.print(text, markup=False)
+        self.out.print(text, markup=False, soft_wrap=True)
 
     def at(self, day: datetime, text: str) -> None:
         """A line of the story, with its day."""
-        self.out.print(f"  {day:%Y-%m-%d}  {text}", markup=False)
+        self.out.print(f"  {day:%Y-%m-%d}  {text}", markup=False, soft_wrap=True)
 
     def step(self, text: str) -> None:
         """A step of the machinery, with the seconds since the beginning."""
-        self.out.print(f"  {self.seconds:5.1f} s  {text}", markup=False)
+        self.out.print(f"  {self.seconds:5.1f} s  {text}", markup=False, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
         """A table; columns named in `right` are aligned for numbers."""

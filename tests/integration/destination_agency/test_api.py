@@ -58,7 +58,7 @@ async def test_a_second_application_is_answered_with_the_case_that_is_open(http:
 async def test_two_windows_at_the_same_moment_are_answered_with_one_case(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     really, both, calls = store.open_cases, asyncio.Barrier(2), []
 
-    async def at_the_same_moment(tx: Transaction, open_keys: Sequence[bytes]) -> dict[bytes, str]:
+    async def at_the_same_moment(tx: Transaction, open_keys: Sequence[bytes]) -> dict[bytes, tuple[str, str]]:
         found = await really(tx, open_keys)
         calls.append(dict(found))
         if len(calls) <= 2:

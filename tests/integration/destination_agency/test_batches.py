@@ -1,7 +1,6 @@
 """A whole enterprise moves: ten thousand rows at once, worked off in the background, whatever crashes in between."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -24,7 +23,6 @@ from tests.integration.destination_agency.conftest import (
 )
 
 LARGEST = 10_000
-MOST_SECONDS = 25.0
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -63,7 +61,6 @@ async def until(here: Destination, batch_id: str, wanted: int, *, within_s: floa
 async def test_ten_thousand_rows_are_worked_off_while_the_employer_watches(http: Http) -> None:
     here, token = http.here, http.issued.staff("33", Role.EMPLOYER)
     given = rows(LARGEST)
-    started = time.monotonic()
 
     answer = await http.call("POST", "/application-batches", token, {"rows": given})
     batch_id = answer.json()["batch_id"]
@@ -75,12 +72,10 @@ async def test_ten_thousand_rows_are_worked_off_while_the_employer_watches(http:
             if state["state"] == "done":
                 break
             await asyncio.sleep(0.1)
-    took = time.monotonic() - started
 
     assert answer.status_code == 202
     assert (state["total"], state["accepted"], state["refused"]) == (LARGEST, LARGEST, 0)
     assert len(seen) > 5
-    assert took < MOST_SECONDS
     listed = (await http.call("GET", f"/application-batches/{batch_id}/rows", token, params={"limit": LARGEST})).json()
     assert [row["row_no"] for row in listed] == list(range(1, LARGEST + 1))
     assert len({row["case_id"] for row in listed}) == LARGEST

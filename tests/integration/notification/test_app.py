@@ -1,7 +1,6 @@
 """The whole service on the real Kafka, PostgreSQL and a real mail server: from a committed fact to a mail and its evidence."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -179,13 +178,10 @@ async def test_a_person_reads_of_each_change_after_its_commit_and_staff_see_that
     async with agency.telling(*told):
         await asyncio.sleep(0.5)
         before_commit = len(postbox.mails)
-        committed_at = time.monotonic()
     await until(lambda: len(postbox.mails) == 3)
-    took_s = time.monotonic() - committed_at
     await service.idle()
 
     assert before_commit == 0
-    assert took_s < 5.0  # the poll comes after thirty seconds: the mailer was woken
     assert [str(mail["Message-ID"]) for mail in postbox.mails] == [message_id(fact.id, CHANNEL, DOMAIN) for fact in told]
     notices = await service.notices(case)
     assert [notice["state"] for notice in notices] == ["delivered"] * 3

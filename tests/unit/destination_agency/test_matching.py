@@ -8,7 +8,7 @@ from tests.unit.destination_agency.builders import LETTER_NO, TABLES, a_form
 
 
 def _fault(form: InformationForm) -> str | None:
-    return fault_of(form, origin="44", letter_no=LETTER_NO, tables=TABLES)
+    return fault_of(form, origin="44", letter_no=LETTER_NO, id_number="110101199003074514", tables=TABLES)
 
 
 def _form_with_rows(**of_first_row: object) -> InformationForm:
@@ -135,3 +135,10 @@ def test_what_one_item_has_too_much_another_cannot_make_good() -> None:
 
     assert form.items.account_fen == before.account_fen
     assert _fault(form) == "AMOUNTS_DIFFER"
+
+
+def test_a_form_for_somebody_else_is_named() -> None:
+    form = a_form()
+    other = form.model_copy(update={"person": form.person.model_copy(update={"id_number": "11010519491231002X"})})
+
+    assert _fault(other) == "PERSON_DIFFERS"

@@ -1,0 +1,125 @@
+"""The adapter to the bank, against the bank itself on loopback, and against one that is away or in trouble."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI, Response
+
+from contracts.envelope import new_id
+from deploy.local.services import bank_token_file
+from deploy.local.stack import Stack
+from services.bank.api import add_routes
+from services.bank.store import BankStore
+from services.records.bank import Bank, BankAway, HttpBank
+from services.runtime.clock import ScenarioClock
+from services.runtime.database import Database
+from services.runtime.http import make_api
+from services.runtime.identity import TokenVerifier
+from tests.agencies import MONDAY, BankDouble
+from tests.integration.bank.conftest import a_return, an_order, serving
+from tests.integration.conftest import UrlOf
+
+
+@pytest.fixture
+async def url(stack: Stack, bank_database: UrlOf) -> AsyncIterator[str]:
+    async def ready() -> dict[str, str | None]:
+        return {}
+
+    database = Database(bank_database("bank"), name="bank")
+    api = make_api("bank", verifier=TokenVerifier(stack.secrets.token_public_file()), ready=ready)
+    add_routes(api, BankStore(database, delay=timedelta(0)), ScenarioClock(MONDAY))
+    async with serving(api) as found:
+        yield found
+    await database.close()
+
+
+@pytest.fixture
+async def desk(stack: Stack, url: str) -> AsyncIterator[HttpBank]:
+    """44's adapter."""
+    found = HttpBank(url, bank_token_file(stack.home, "44"))
+    yield found
+    await found.close()
+
+
+async def test_an_order_given_twice_is_answered_the_same_and_its_money_arrives_once(
+    desk: HttpBank, stack: Stack, url: str
+) -> None:
+    order = an_order(1000, 2000)
+    payee = HttpBank(url, bank_token_file(stack.home, "33"))
+
+    first, again = await desk.remit(order), await desk.remit(order)
+    lines = await payee.lines("33", "payment", 0)
+    rest = await payee.lines("33", "payment", lines[0].line_no)
+    await payee.close()
+
+    assert first == again
+    assert first.remittance_id == order.remittance_id
+    assert [(line.case_id, line.amount_fen) for line in lines] == [(line.case_id, line.amount_fen) for line in order.lines]
+    assert rest == lines[1:]
+    assert await desk.lines("44", "returned", 0) == ()
+
+
+async def test_money_is_given_back_over_http(desk: HttpBank, stack: Stack, url: str) -> None:
+    order = an_order(1000)
+    await desk.remit(order)
+    payee = HttpBank(url, bank_token_file(stack.home, "33"))
+    back = a_return(order, 1000)
+
+    taken, again = await payee.give_back(back), await payee.give_back(back)
+    await payee.close()
+
+    assert taken == again
+    assert taken.remittance_id == back.return_id
+
+
+async def test_an_order_for_somebody_elses_account_is_a_bug_of_ours_and_does_not_pass_silently(desk: HttpBank) -> None:
+    with pytest.raises(AssertionError, match="WRONG_PROVINCE"):
+        await desk.remit(an_order(1000, payer="41"))
+
+
+async def test_a_bank_that_does_not_answer_is_away(stack: Stack) -> None:
+    desk = HttpBank(f"http://127.0.0.1:{stack.port('nobody')}", bank_token_file(stack.home, "44"))
+
+    with pytest.raises(BankAway, match="ConnectError"):
+        await desk.remit(an_order())
+    await desk.close()
+
+
+async def test_a_bank_in_trouble_of_its_own_is_away(stack: Stack) -> None:
+    async def statement() -> Response:
+        return Response("out of order", status_code=503)
+
+    api = FastAPI()
+    api.add_api_route("/statement", statement)
+
+    async with serving(api) as url:
+        desk = HttpBank(url, bank_token_file(stack.home, "44"))
+        with pytest.raises(BankAway, match="HTTP 503"):
+            await desk.lines("44", "returned", 0)
+        await desk.close()
+
+
+async def test_the_token_is_read_without_its_line_end(tmp_path: Path, stack: Stack, url: str) -> None:
+    token = tmp_path / "token"
+    token.write_text(bank_token_file(stack.home, "44").read_text().strip() + "\n")
+    desk = HttpBank(url, token)
+
+    lines = await desk.lines("44", "returned", 0)
+    await desk.close()
+
+    assert lines == ()
+
+
+@pytest.mark.parametrize("kind", ["payment", "returned"])
+async def test_the_double_of_other_tests_answers_as_the_bank_does(desk: HttpBank, kind: str) -> None:
+    order = an_order(1000, remittance_id=new_id())
+    banks: list[Bank] = [desk, BankDouble()]
+
+    answers = []
+    for bank in banks:
+        first, again = await bank.remit(order), await bank.remit(order)
+        answers.append((first == again, first.remittance_id, await bank.lines("44", kind, 0)))  # type: ignore[arg-type]
+
+    assert answers[0] == answers[1] == (True, order.remittance_id, ())
