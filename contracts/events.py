@@ -471,3 +471,4 @@ class QuarantineReason(StrEnum):
     BEHIND_PARKED = "behind_parked"
     ID_REUSED = "id_reused"
     NO_ROLE = "no_role"
+    WRONG_KEY = "wrong_key"

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 PARTITIONS = 12
 
+# Kafka's limit counts a record with its key, headers and frame; a value has to leave room for them.
+MAX_RECORD_BYTES = 1_048_576
+MAX_VALUE_BYTES = 1_000_000
+
 CHECKPOINTS = "checkpoints"
 DIRECTORY = "directory"
 
@@ -32,7 +36,7 @@ class Topic:
     def config(self) -> dict[str, str]:
         """Kafka's own settings of the topic."""
         policy = "compact" if self.compacted else "delete"
-        return {"cleanup.policy": policy, "retention.ms": "-1", "max.message.bytes": "1048576"}
+        return {"cleanup.policy": policy, "retention.ms": "-1", "max.message.bytes": str(MAX_RECORD_BYTES)}
 
 
 def exchange(province: str) -> str:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from contracts import topics
 from contracts.directory import DirectoryEntry, SignedCheckpoint, SignedEntry
 from services.audit.archive import Archive, ArchiveRefused, Draft, Record
+from services.messaging.consumer import read_whatever_comes
 from services.runtime.broker import KafkaAccess
 from services.runtime.database import queries
 
@@ -174,6 +175,7 @@ def signing_services(directory: Iterable[bytes], province: str) -> set[str]:
 
 @asynccontextmanager
 async def _reader(access: KafkaAccess) -> AsyncIterator[Any]:
+    read_whatever_comes()  # a record that aiokafka cannot read must not stop an export
     consumer = AIOKafkaConsumer(
         **access.client(),
         enable_auto_commit=False,

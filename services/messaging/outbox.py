@@ -29,14 +29,30 @@ class Outgoing:
         return hashlib.sha256(self.payload).hexdigest()
 
 
+class TooLarge(ValueError):
+    """A message that Kafka would never take. Once in the outbox, it would stop the relay for ever."""
+
+    def __init__(self, type: str, size_bytes: int) -> None:
+        super().__init__(f"{type} has {size_bytes} bytes, more than {topics.MAX_VALUE_BYTES}")
+        self.type = type
+        self.size_bytes = size_bytes
+
+
 def outgoing(message: Envelope[Fact]) -> Outgoing:
-    """Address a message: a document goes to its addressee's exchange, everything else to the own journal."""
+    """Address a message: a document goes to its addressee's exchange, everything else to the own journal.
+
+    Raises:
+        TooLarge: when Kafka would refuse it.
+    """
     fact = message.data
     if isinstance(fact, Document):
         topic, role = topics.exchange(fact.addressee), fact.to_role
     else:
         topic, role = topics.journal(message.province), None
-    return Outgoing(message.id, topic, message.subject, role, message.type, message.subject, encode(message))
+    payload = encode(message)
+    if len(payload) > topics.MAX_VALUE_BYTES:
+        raise TooLarge(message.type, len(payload))
+    return Outgoing(message.id, topic, message.subject, role, message.type, message.subject, payload)
 
 
 class Outbox:

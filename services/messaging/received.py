@@ -29,15 +29,29 @@ class Received:
     def of(cls, record: Any) -> "Received":
         """Take an aiokafka record. Never raises: headers and keys that are not text are kept as they are."""
         value = record.value or b""
-        return cls(
+        found = cls(
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
             key=(record.key or b"").decode("utf-8", "replace").replace("\x00", "\ufffd"),  # PostgreSQL's text has no NUL
             value=value,
-            headers={str(name): content or b"" for name, content in record.headers},
+            headers={_text(name): content or b"" for name, content in record.headers},
             digest=hashlib.sha256(value).digest(),
         )
+        if any(name != _text(name) for name, _ in record.headers):
+            found.problem = ("malformed", found.disown("a header's name is not UTF-8"))
+        return found
+
+    def disown(self, detail: str) -> str:
+        """Take the record away from the case that its key names, because nothing proves that it belongs there.
+
+        The key is not signed. Poison parks the case of its key, so poison without proof gets a key that is nobody's.
+
+        Returns:
+            The detail, and what the key was.
+        """
+        was, self.key = self.key, f"unproven:{self.topic}-{self.partition}-{self.offset}"
+        return f"{detail[:300]}; its key was {was[:80]!r}"
 
     @property
     def role(self) -> str:
@@ -78,5 +92,10 @@ class Received:
             try:
                 self.envelope = decode(self.value)
             except Undecodable as error:
-                self.problem = (error.reason, error.detail)
+                self.problem = (error.reason, self.disown(error.detail))
         return self
+
+
+def _text(name: str) -> str:
+    """A header's name as text that the database can keep; bytes that are none come as surrogates and are spelt out."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()

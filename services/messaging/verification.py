@@ -38,11 +38,21 @@ class Verifier:
         self._known: dict[bytes, _Verified] = {}
 
     def check(self, record: Received) -> None:
-        """Verify a decoded record and note its checkpoint's digest on it.
+        """Verify a decoded record and note its checkpoint's digest on it; what does not hold loses the case of its key.
 
         Raises:
             Unverified: with the reason by name.
         """
+        try:
+            record.checkpoint_digest = self._proven(record)
+        except Unverified as error:
+            raise Unverified(error.reason, record.disown(error.detail)) from error
+        except Exception as error:
+            record.disown(type(error).__name__)
+            raise
+
+    def _proven(self, record: Received) -> str:
+        """The digest of the checkpoint that proves the record."""
         verified = self._checkpoint(record.headers.get(topics.CHECKPOINT, b""))
         checkpoint = verified.checkpoint
         if not checkpoint.first <= record.number <= checkpoint.last:
@@ -54,6 +64,8 @@ class Verifier:
         assert record.envelope is not None
         if record.envelope.service != checkpoint.service:
             raise Unverified(QuarantineReason.WRONG_SENDER, f"{checkpoint.service} signed for {record.envelope.service}")
+        if record.key != record.envelope.subject:
+            raise Unverified(QuarantineReason.WRONG_KEY, f"it is about {record.envelope.subject}")
         fact = record.fact
         if isinstance(fact, Document):
             if fact.sender != record.envelope.province:
@@ -62,7 +74,7 @@ class Verifier:
                 raise Unverified(QuarantineReason.WRONG_ADDRESSEE, f"addressed to {fact.addressee}")
         elif record.topic != topics.journal(record.envelope.province):
             raise Unverified(QuarantineReason.WRONG_ADDRESSEE, "a journal holds its own province's facts alone")
-        record.checkpoint_digest = verified.digest
+        return verified.digest
 
     def _checkpoint(self, header: bytes) -> _Verified:
         found = self._known.get(header)

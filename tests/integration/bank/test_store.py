@@ -162,10 +162,16 @@ async def test_an_investigation_finds_what_was_lost_or_left_out_and_pays_it_once
     assert await bank.in_hands_fen() == {ROUTE: 0}
 
 
-async def test_many_who_ask_at_once_have_what_was_left_out_paid_once(bank: Bank) -> None:
+async def test_many_who_ask_at_once_have_what_was_left_out_paid_once(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     order = await bank.told(an_order(1000), "short", amount_fen=180)
+    plans = bank.store._plan
 
-    found = await asyncio.gather(*(bank.store.investigate(order.lines[0].case_id, MONDAY) for _ in range(6)))
+    async def plans_slowly(*what: Any) -> None:
+        await asyncio.sleep(0.1)  # so that everybody has looked before the first has written
+        await plans(*what)
+
+    monkeypatch.setattr(bank.store, "_plan", plans_slowly)
+    found = await asyncio.gather(*(bank.store.investigate(order.lines[0].case_id, MONDAY) for _ in range(4)))
 
     assert sum(found) == 1
     assert [line.amount_fen for line in await bank.paid()] == [820, 180]

@@ -230,6 +230,15 @@ def for_another_province(exchange: Exchange, record: KafkaRecord) -> KafkaRecord
     return found.but(offset=record.offset, topic="exchange.44")
 
 
+def of_another_case(exchange: Exchange, record: KafkaRecord) -> KafkaRecord:
+    (found,) = letters(exchange, new_id())
+    return found.but(offset=record.offset)
+
+
+def with_a_header_name_that_is_no_text(exchange: Exchange, record: KafkaRecord) -> KafkaRecord:
+    return record.with_header("\udcff", b"")
+
+
 def that_no_work_wants(exchange: Exchange, record: KafkaRecord) -> KafkaRecord:
     case = orjson.loads(record.value or b"")["subject"]
     reminder = Sealer(exchange.directory(), "33").seal(ReminderDocument, a(Reminder), case_id=case, addressee="44")
@@ -261,21 +270,52 @@ def with_an_offsetless_time(exchange: Exchange, record: KafkaRecord) -> KafkaRec
         (by_a_stranger, "unknown_sender"),
         (in_anothers_name, "wrong_sender"),
         (for_another_province, "wrong_addressee"),
-        (that_no_work_wants, "unexpected"),
+        (of_another_case, "wrong_key"),
+        (with_a_header_name_that_is_no_text, "malformed"),
     ],
 )
-async def test_poison_is_parked_by_name_with_its_cases_later_records_and_all_other_cases_flow(
+async def test_poison_without_proof_is_parked_by_name_and_its_keys_case_flows_like_all_others(
     desk: Desk, exchange: Exchange, spoil: Any, reason: str
+) -> None:
+    named, well, other = cases(3)
+    batch = letters(exchange, well, named, named, other)
+    batch[1] = spoil(exchange, batch[1]).but(key=named.encode())
+
+    await desk.handle(*batch)
+    await desk.handle(letters(exchange, named)[0].but(offset=4))
+
+    assert await desk.effects() == [well, named, other, named]
+    assert await desk.parked() == {1: reason}
+    assert [type(fact) for fact in await told(desk.service)] == [MessageParked]
+    (row,) = await desk.service.rows("SELECT case_key, detail FROM origin_agency.quarantine")
+    assert row["case_key"] == f"unproven:{batch[1].topic}-0-1"
+    assert row["detail"].endswith(f"; its key was '{named}'")
+
+
+async def test_a_good_record_under_another_cases_key_does_not_touch_that_case(desk: Desk, exchange: Exchange) -> None:
+    named, other = cases(2)
+    first, second, third = letters(exchange, other, named, other)
+
+    await desk.handle(first.but(key=named.encode()), second, third)
+
+    assert await desk.effects() == [named, other]
+    assert await desk.parked() == {0: "wrong_key"}
+
+
+async def test_poison_that_is_proven_parks_its_cases_later_records_and_all_other_cases_flow(
+    desk: Desk, exchange: Exchange
 ) -> None:
     sick, well, other = cases(3)
     batch = letters(exchange, well, sick, sick, other)
-    batch[1] = spoil(exchange, batch[1]).but(key=sick.encode())
+    batch[1] = that_no_work_wants(exchange, batch[1])
 
     await desk.handle(*batch)
 
     assert await desk.effects() == [well, other]
-    assert await desk.parked() == {1: reason, 2: "behind_parked"}
+    assert await desk.parked() == {1: "unexpected", 2: "behind_parked"}
     assert [type(fact) for fact in await told(desk.service)] == [MessageParked, MessageParked]
+    rows = await desk.service.rows("SELECT case_key FROM origin_agency.quarantine")
+    assert [row["case_key"] for row in rows] == [sick, sick]
 
 
 async def told(service: Service) -> list[Fact]:
@@ -285,12 +325,12 @@ async def told(service: Service) -> list[Fact]:
 async def test_later_batches_of_a_parked_case_wait_behind_it_too(desk: Desk, exchange: Exchange) -> None:
     sick, well = cases(2)
     first, second, third = letters(exchange, sick, sick, well)
-    await desk.handle(undecodable(exchange, first))
+    await desk.handle(that_no_work_wants(exchange, first))
 
     await desk.handle(second, third)
 
     assert await desk.effects() == [well]
-    assert await desk.parked() == {0: "malformed", 1: "behind_parked"}
+    assert await desk.parked() == {0: "unexpected", 1: "behind_parked"}
 
 
 async def test_a_redelivered_poison_is_told_once(desk: Desk, exchange: Exchange) -> None:
@@ -397,7 +437,7 @@ async def test_when_the_database_goes_away_in_the_middle_nothing_is_lost_and_all
         assert desk.hold is not None
         desk.hold.set()
 
-    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)):
+    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
         await asyncio.gather(desk.handle(*batch), cut())
     waits_for, in_flight = desk.handler.waits_for, desk.handler.in_flight
     assert await desk.effects() == []

@@ -1,14 +1,17 @@
 """The house of a service on the real Kafka and PostgreSQL: it hears, says, waits, stops, and goes on where it stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import confluent_kafka
 import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.record.util import calc_crc32c
 from fastapi import FastAPI
 
 from contracts import topics
@@ -41,7 +44,7 @@ SENDER = "33/destination-agency"
 class Origin:
     """44's origin agency with a work of its own: it opens each letter and says that it came."""
 
-    def __init__(self, stack: Stack, url_of: UrlOf, *, clock: str = "system") -> None:
+    def __init__(self, stack: Stack, url_of: UrlOf, *, clock: str = "system", max_records: int = 200) -> None:
         secrets = stack.secrets
         self.settings = Settings.model_validate(
             {
@@ -54,6 +57,7 @@ class Origin:
                 "token_keys_file": secrets.token_public_file(),
                 "directory_root": root_fingerprint(secrets),
                 "clock": clock,
+                "max_records": max_records,
             }
         )
         self.opener = Opener(secrets.sealing_key("44"))
@@ -69,7 +73,7 @@ class Origin:
         self.house = House(self.settings, "origin-agency")
         self.house.consume(
             topics.exchange("44"),
-            concerns=lambda record: record.role == "origin-agency",
+            concerns=lambda record: record.role not in topics.ROLES[1:],  # its own, and what no role owns
             wants=(ContactLetterDocument,),
             work=self.work,
         )
@@ -139,9 +143,15 @@ async def living(origin: Origin) -> AsyncIterator[FastAPI]:
 
 
 Headers = list[tuple[str, bytes | None]]
+Writing = Sequence[tuple[bytes, bytes, Headers]]
 
 
-async def send(origin: Origin, *cases: str, spoil: Callable[[bytes, Headers], bytes] = lambda value, _: value) -> None:
+async def send(
+    origin: Origin,
+    *cases: str,
+    spoil: Callable[[bytes, Headers], bytes] = lambda value, _: value,
+    write: Callable[[KafkaAccess, Writing], Awaitable[None]] | None = None,
+) -> None:
     """A batch of letters from 33, one a case, signed and published as its destination agency does; `spoil` may touch them."""
     secrets = origin.service.stack.secrets
     sealer = Sealer(origin.house.directory, "33")
@@ -160,22 +170,69 @@ async def send(origin: Origin, *cases: str, spoil: Callable[[bytes, Headers], by
     signed, proofs = signer.sign_batch([row.payload for row in rows], first=1, previous=NO_CHECKPOINT, now=Clock().now())
     principal = "33.destination-agency"
     access = KafkaAccess(origin.service.stack.kafka.bootstrap, principal, secrets.password(f"kafka-{principal}"), principal)
+    records: list[tuple[bytes, bytes, Headers]] = []
+    for at, (row, proof) in enumerate(zip(rows, proofs, strict=True)):
+        headers: Headers = [
+            (topics.SERVICE, SENDER.encode()),
+            (topics.NUMBER, str(at + 1).encode()),
+            (topics.PROOF, proof),
+            (topics.CHECKPOINT, signed.model_dump_json().encode()),
+            (topics.TYPE, row.type.encode()),
+            (topics.ROLE, b"origin-agency"),
+        ]
+        records.append((row.key.encode(), spoil(row.payload, headers), headers))
+    await (write or write_singly)(access, records)
+
+
+async def write_singly(access: KafkaAccess, records: Writing) -> None:
+    """Each where its key belongs."""
     producer = AIOKafkaProducer(**access.client(), acks="all")
     await producer.start()
     try:
-        for at, (row, proof) in enumerate(zip(rows, proofs, strict=True)):
-            headers: Headers = [
-                (topics.SERVICE, SENDER.encode()),
-                (topics.NUMBER, str(at + 1).encode()),
-                (topics.PROOF, proof),
-                (topics.CHECKPOINT, signed.model_dump_json().encode()),
-                (topics.TYPE, row.type.encode()),
-                (topics.ROLE, b"origin-agency"),
-            ]
-            value = spoil(row.payload, headers)
-            await producer.send_and_wait(row.topic, value, key=row.key.encode(), headers=headers, partition=partition_of(row.key))
+        for key, value, headers in records:
+            at = partition_of(key.decode())
+            await producer.send_and_wait(topics.exchange("44"), value, key=key, headers=headers, partition=at)
     finally:
         await producer.stop()
+
+
+ODD_NAME, ODD_BYTES = "odd-name", b"\xff\xfed-name"
+
+
+async def write_with_an_odd_name(access: KafkaAccess, records: Writing) -> None:
+    """All in one batch in the first one's partition, with bytes that are no text where a header is called ODD_NAME."""
+    producer = AIOKafkaProducer(**access.client(), acks="all")
+    await producer.start()
+    try:
+        batch: Any = producer.create_batch()
+        for key, value, headers in records:
+            assert batch.append(key=key, value=value, timestamp=None, headers=headers) is not None
+        raw = bytes(batch._build())  # a client that checks nothing: any other language's
+        assert raw.count(ODD_NAME.encode()) == 1
+        raw = raw.replace(ODD_NAME.encode(), ODD_BYTES)
+        batch._buffer = raw[:17] + calc_crc32c(raw[21:]).to_bytes(4, "big") + raw[21:]
+        await (await producer.send_batch(batch, topics.exchange("44"), partition=partition_of(records[0][0].decode())))
+    finally:
+        await producer.stop()
+
+
+async def write_compressed(access: KafkaAccess, records: Writing) -> None:
+    """All in one batch in the first one's partition, compressed in a way that aiokafka has no library for."""
+    producer = confluent_kafka.Producer(
+        {
+            "bootstrap.servers": access.bootstrap,
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": access.username,
+            "sasl.password": access.password,
+            "compression.type": "zstd",
+            "linger.ms": 200,
+        }
+    )
+    for key, value, headers in records:
+        at = partition_of(records[0][0].decode())
+        producer.produce(topics.exchange("44"), value, key=key, headers=dict(headers), partition=at)
+    assert await asyncio.to_thread(producer.flush, 20) == 0
 
 
 async def parked(origin: Origin) -> dict[str, str]:
@@ -238,23 +295,127 @@ async def test_a_header_that_is_no_text_is_no_reason_to_lose_a_record(origin: Or
 
 
 @pytest.mark.parametrize(("spoil", "reason"), [(with_other_bytes, "malformed"), (without_evidence, "unsigned")])
-async def test_poison_is_parked_and_told_and_other_cases_flow(
+async def test_poison_is_parked_and_told_and_every_case_flows(
     origin: Origin, spoil: Callable[[bytes, Headers], bytes], reason: str
 ) -> None:
-    sick, *well = cases(4)
+    named, *others = cases(4)
 
     async with living(origin), Tail(origin.service.access("00.audit"), JOURNAL) as tail:
-        await send(origin, sick, spoil=spoil)
-        await send(origin, sick, *well)
-        await until(lambda: set(well) <= set(origin.handled))
+        await send(origin, named, spoil=spoil)
+        await send(origin, named, *others)
+        await until(lambda: {named, *others} <= set(origin.handled))
         await origin.idle()
         records = await tail.rest()
 
     told = [decode(record.value).data for record in records]
-    rows = await origin.service.rows("SELECT reason FROM origin_agency.quarantine WHERE case_key = $1 ORDER BY parked_at", sick)
-    assert [row["reason"] for row in rows] == [reason, "behind_parked"]
-    assert sorted(fact.reason for fact in told if isinstance(fact, MessageParked)) == sorted([reason, "behind_parked"])
-    assert sick not in origin.handled
+    rows = await origin.service.rows("SELECT reason FROM origin_agency.quarantine WHERE detail LIKE '%' || $1 || '%'", named)
+    assert [row["reason"] for row in rows] == [reason]
+    assert [fact.reason for fact in told if isinstance(fact, MessageParked)] == [reason]
+
+
+def with_an_odd_name_for(case: str) -> Callable[[bytes, Headers], bytes]:
+    """One case's record gets a header of that name."""
+
+    def spoil(value: bytes, headers: Headers) -> bytes:
+        if case.encode() in value:
+            headers.append((ODD_NAME, b"x"))
+        return value
+
+    return spoil
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+async def test_a_header_name_that_is_no_text_is_poison_and_its_batch_its_partition_and_all_others_flow(
+    origin: Origin, at: int
+) -> None:
+    neighbours, after, others = cases(3), cases(1)[0], cases(12)
+    sick = neighbours[at]
+
+    async with living(origin), Tail(origin.service.access("00.audit"), JOURNAL) as tail:
+        await send(origin, *others)
+        await send(origin, *neighbours, spoil=with_an_odd_name_for(sick), write=write_with_an_odd_name)
+        await send(origin, neighbours[0], after, *others)
+        await until(lambda: len(set(origin.handled)) >= 15)
+        await origin.idle()
+        waits_for = await origin.house.ready()
+        records = await tail.rest()
+
+    told = [decode(record.value).data for record in records]
+    (row,) = await origin.service.rows("SELECT * FROM origin_agency.quarantine")
+    assert (row["reason"], row["state"]) == ("malformed", "parked")
+    assert row["case_key"] == f"unproven:exchange.44-{partition_of(neighbours[0])}-{row['offset']}"
+    assert sick.encode() in row["value"]
+    assert r"\udcff\udcfed-name" in json.loads(row["headers"])
+    assert [fact.reason for fact in told if isinstance(fact, MessageParked)] == ["malformed"]
+    well = [*others, *others, after, neighbours[0], *(case for case in neighbours if case != sick)]
+    assert sorted(origin.handled) == sorted(well)
+    assert set(waits_for.values()) == {None}
+
+
+async def test_a_batch_that_nothing_here_can_read_is_one_poison_and_its_partition_flows(origin: Origin) -> None:
+    unread, (after, *others) = cases(3), cases(12)
+
+    async with living(origin):
+        await send(origin, *unread, write=write_compressed)
+        await send(origin, unread[0], after, *others)
+        await until(lambda: {unread[0], after, *others} <= set(origin.handled))
+        await origin.idle()
+
+    (row,) = await origin.service.rows("SELECT * FROM origin_agency.quarantine")
+    assert (row["reason"], row["case_key"]) == ("malformed", f"unproven:exchange.44-{row['partition']}-{row['offset']}")
+    assert len(row["value"]) > 100
+    assert sorted(origin.handled) == sorted([unread[0], after, *others])
+
+
+async def test_a_restart_in_the_middle_of_such_a_batch_loses_and_repeats_nothing(stack: Stack, province_database: UrlOf) -> None:
+    origin = Origin(stack, province_database, max_records=1)
+    named = cases(3)
+
+    async with living(origin):
+        origin.before = origin_is_slow
+        await send(origin, *named, spoil=with_an_odd_name_for(named[1]), write=write_with_an_odd_name)
+        await until(lambda: len(origin.handled) == 1)
+    origin.build()
+    async with living(origin):
+        await until(lambda: named[2] in origin.handled)
+        await origin.idle()
+    await origin.service.database.close()
+
+    assert origin.handled == [named[0], named[2]]
+    assert list((await parked(origin)).values()) == ["malformed"]
+
+
+async def origin_is_slow() -> None:
+    await asyncio.sleep(0.2)
+
+
+async def test_a_partition_that_does_not_move_is_what_a_service_waits_for(origin: Origin) -> None:
+    (case,) = cases(1)
+    here = f"exchange.44-{partition_of(case)}"
+    origin.house.progress.patience_s = 0.5
+
+    async def says() -> str | None:
+        return (await origin.house.ready())["kafka"]
+
+    async def is_said() -> bool:
+        return await says() == f"{here} does not move"
+
+    async def is_well() -> bool:
+        return await says() is None
+
+    async with living(origin):
+        consumer = origin.house._subscriber.consumer
+        partition = next(each for each in consumer.assignment() if each.partition == partition_of(case))
+        consumer.pause(partition)
+        before = await says()
+        await send(origin, case)
+        at_once = await says()
+        await until(is_said)
+        consumer.resume(partition)
+        await until(lambda: case in origin.handled)
+        await until(is_well)
+
+    assert (before, at_once) == (None, None)
 
 
 async def test_a_database_that_goes_away_in_the_middle_costs_nothing_and_repeats_nothing(origin: Origin) -> None:
@@ -295,16 +456,14 @@ async def test_what_comes_while_a_service_is_down_is_handled_when_it_is_up_again
     assert [case for case in origin.handled if case in (first, second)] == [first, second]
 
 
-async def test_a_stop_is_quick_and_leaves_no_task_behind(origin: Origin) -> None:
+async def test_a_stop_leaves_no_task_behind(origin: Origin) -> None:
     before = asyncio.all_tasks()
     async with living(origin):
         await send(origin, *cases(3))
-    stopped = asyncio.get_running_loop().time()
 
     left = {task.get_name() for task in asyncio.all_tasks() - before if not task.done()}
 
     assert not left & {"directory", "relay", "consumer"}
-    assert asyncio.get_running_loop().time() - stopped < 5
 
 
 async def test_work_that_is_due_now_and_then_is_done_at_once_when_a_scenario_moves_the_clock(

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 
 from contracts import topics
 from contracts.directory import NO_CHECKPOINT, Checkpoint, SignedCheckpoint
-from contracts.envelope import encode
+from contracts.envelope import encode, envelope
+from contracts.events import Cancelled
 from services.messaging.directory import Directory, sign_entry
 from services.messaging.merkle import leaf, root_of
 from services.messaging.received import Received
 from services.messaging.relay import Numbered, Sender, partition_of
 from services.messaging.signing import fingerprint, key_id, public_hex, signature_holds
 from services.messaging.verification import Verifier
+from services.runtime.clock import Clock
 from services.runtime.database import COUNTS, Database
-from tests.builders import CASE, OTHER_CASE
+from tests.builders import CASE, OTHER_CASE, a
 from tests.exchange import Exchange
 from tests.integration.conftest import UrlOf
 from tests.integration.messaging.conftest import JOURNAL, ROLE, SERVICE, Service, Tail, headers, number_of, running, some, until
@@ -70,6 +72,19 @@ async def test_rows_are_numbered_in_order_signed_as_a_batch_and_sent_as_they_are
     assert {headers(record)[topics.TYPE] for record in records} == {b"cn.jiexu.funds.received.v1"}
     assert all(topics.ROLE not in headers(record) for record in records)
     assert await numbers(service) == [1, 2, 3, 4, 5]
+
+
+async def test_the_largest_record_that_may_be_told_is_sent(service: Service) -> None:
+    room = topics.MAX_VALUE_BYTES - len(
+        encode(envelope(a(Cancelled, reason=""), source=SERVICE, subject=CASE, time=Clock().now()))
+    )
+
+    async with Tail(service.access("00.audit"), JOURNAL) as tail, running(service.relay()):
+        await service.tell(*some(3), a(Cancelled, reason="x" * (room - 20)), *some(3), case=CASE)
+        records = await tail.until(7)
+
+    assert len(records) == 7
+    assert topics.MAX_VALUE_BYTES - 40 <= max(len(record.value) for record in records) <= topics.MAX_VALUE_BYTES
 
 
 async def sent_five(service: Service) -> bool:

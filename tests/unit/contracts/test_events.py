@@ -146,5 +146,6 @@ def test_quarantine_reasons_are_stable_words() -> None:
             "behind_parked",
             "id_reused",
             "no_role",
+            "wrong_key",
         ]
     )

@@ -31,7 +31,42 @@ def test_poison_becomes_a_problem_and_no_exception() -> None:
     record = Received.of(KafkaRecord(value=b"{")).read()
 
     assert record.envelope is None
-    assert record.problem == ("malformed", "the record is not JSON")
+    assert record.problem == ("malformed", f"the record is not JSON; its key was '{CASE}'")
+
+
+def test_what_cannot_be_decoded_is_filed_under_no_case() -> None:
+    record = Received.of(KafkaRecord("exchange.44", 3, 17, b"x" * 100_000, b"{")).read()
+
+    assert record.key == "unproven:exchange.44-3-17"
+    assert record.problem == ("malformed", f"the record is not JSON; its key was '{'x' * 80}'")
+
+
+def test_a_header_name_that_is_no_text_is_malformed_whatever_the_value_says() -> None:
+    record = Received.of(
+        KafkaRecord("exchange.44", 3, 17, value=GOOD, headers=(("\udcff\udcfe", b"1"), (topics.ROLE, b"x")))
+    ).read()
+
+    assert record.envelope is None
+    assert record.problem == ("malformed", f"a header's name is not UTF-8; its key was '{CASE}'")
+    assert record.headers == {"\\udcff\\udcfe": b"1", topics.ROLE: b"x"}
+    assert (record.key, record.role) == ("unproven:exchange.44-3-17", "x")
+
+
+def test_a_header_name_in_any_script_is_as_good_as_another() -> None:
+    record = Received.of(KafkaRecord(value=GOOD, headers=(("省份", b"1"),))).read()
+
+    assert (record.problem, record.headers) == (None, {"省份": b"1"})
+
+
+def test_a_record_is_disowned_with_what_its_key_was() -> None:
+    record = Received.of(KafkaRecord("exchange.44", 3, 17, b"a\nkey"))
+
+    detail = record.disown("why" + "!" * 500)
+
+    assert record.key == "unproven:exchange.44-3-17"
+    assert detail.startswith("why!")
+    assert detail.endswith(r"; its key was 'a\nkey'")
+    assert len(detail) < 500  # what the quarantine keeps
 
 
 def test_a_record_without_a_value_is_malformed() -> None:
@@ -74,7 +109,8 @@ def test_a_number_is_one_that_the_database_can_keep(text: bytes, number: int) ->
     value=st.none() | st.binary(max_size=40),
     headers=st.lists(
         st.tuples(
-            st.sampled_from([topics.ROLE, topics.NUMBER, topics.TYPE, topics.PROOF, "x"]), st.none() | st.binary(max_size=8)
+            st.sampled_from([topics.ROLE, topics.NUMBER, topics.TYPE, topics.PROOF, "x", "\udcff", "\ud800", "省"]),
+            st.none() | st.binary(max_size=8),
         )
     ),
 )
@@ -86,3 +122,5 @@ def test_no_record_at_all_makes_reading_fail(
     assert record.problem is not None
     assert isinstance(record.number, int)
     assert isinstance(record.role + record.type + record.proof_text, str)
+    assert "".join(record.headers).encode() is not None  # nothing that UTF-8 has not
+    assert record.key.startswith("unproven:")

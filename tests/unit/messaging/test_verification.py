@@ -13,7 +13,7 @@ from contracts.events import FundsReceived, QuarantineReason
 from services.messaging.sealing import Sealer
 from services.messaging.signing import Signer
 from services.messaging.verification import Unverified, Verifier
-from tests.builders import CASE, a
+from tests.builders import CASE, OTHER_CASE, a
 from tests.exchange import LONG_AGO, Exchange, KafkaRecord, received
 
 
@@ -46,8 +46,13 @@ def _form(exchange: Exchange, *, sender: str = "44", addressee: str = "33", serv
 
 
 def refused(verifier: Verifier, record: KafkaRecord) -> QuarantineReason:
+    """The reason. Whatever it is, no case is parked for it, and an operator sees which one was named."""
+    taken = received(record)
+    said = taken.key
     with pytest.raises(Unverified) as refusal:
-        verifier.check(received(record))
+        verifier.check(taken)
+    assert taken.key == f"unproven:{record.topic}-{record.partition}-{record.offset}"
+    assert said in refusal.value.detail
     return refusal.value.reason
 
 
@@ -165,6 +170,34 @@ def test_a_document_on_a_journal_is_at_the_wrong_place(verifier: Verifier, form:
 def test_a_fact_on_an_exchange_or_on_anothers_journal_is_at_the_wrong_place(verifier: Verifier, batch: list[KafkaRecord]) -> None:
     for topic in ("exchange.33", "journal.44"):
         assert refused(verifier, batch[0].but(topic=topic)) is QuarantineReason.WRONG_ADDRESSEE
+
+
+@pytest.mark.parametrize("key", [OTHER_CASE.encode(), b"", None, b"\xff", CASE.encode() + b"\x00"])
+def test_a_record_filed_under_another_key_than_its_signed_subject_is_filed_wrongly(
+    verifier: Verifier, batch: list[KafkaRecord], form: KafkaRecord, key: bytes | None
+) -> None:
+    for record in (batch[0], form):
+        assert refused(verifier, record.but(key=key)) is QuarantineReason.WRONG_KEY
+
+
+def test_what_is_proven_keeps_its_key(verifier: Verifier, form: KafkaRecord) -> None:
+    record = received(form)
+
+    verifier.check(record)
+
+    assert record.key == CASE
+
+
+def test_a_bug_in_the_verifier_is_no_proof_of_a_case(
+    verifier: Verifier, form: KafkaRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = received(form)
+    monkeypatch.setattr("services.messaging.verification.root_of", lambda *_: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        verifier.check(record)
+
+    assert record.key == "unproven:exchange.33-0-0"
 
 
 def test_a_letter_goes_to_the_origin_and_is_verified_there(exchange: Exchange) -> None:

@@ -39,7 +39,20 @@ def an_agency(exchange: Exchange | None = None) -> Agency:
     ],
 )
 def test_fifteen_working_days_end_by_the_calendar_and_the_tenth_reminds(start: date, remind_on: date, due_on: date) -> None:
-    assert an_agency().due("LETTER_TO_FORM", start) == Due(due_on, remind_on)
+    agency = an_agency()
+
+    due = agency.due("LETTER_TO_FORM", start)
+
+    assert due == Due(due_on, remind_on, provisional=False, limit="LETTER_TO_FORM", started_on=start)
+    assert agency.due_again(due) is due
+
+
+def test_a_provisional_due_date_is_counted_again_from_the_day_on_which_it_began() -> None:
+    guessed = Due(date(2024, 5, 27), date(2024, 5, 20), provisional=True, limit="LETTER_TO_FORM", started_on=date(2024, 5, 6))
+
+    counted = an_agency().due_again(guessed)
+
+    assert (counted.due_on, counted.remind_on, counted.provisional) == (date(2024, 5, 24), date(2024, 5, 17), False)
 
 
 def test_a_log_is_signed_under_province_and_service() -> None:
