@@ -43,6 +43,8 @@ from contracts.events import (
 )
 from contracts.statuses import Leg, PublicStatus, Status
 from services.records.decisions import Due, Letter, Told
+from services.records.decisions import NotNow as NotNow
+from services.records.decisions import SamePerson as SamePerson
 from services.records.model import Personal
 
 
@@ -74,19 +76,6 @@ _LEGS = {
     **dict.fromkeys(WITH_ORIGIN, Leg.ORIGIN),
     **dict.fromkeys(WITH_US, Leg.BOOKING),
 }
-
-
-class NotNow(Exception):
-    """A step that the case's state does not allow."""
-
-    def __init__(self, step: str, state: State) -> None:
-        super().__init__(f"{step} is not possible while the case is {state}")
-        self.step = step
-        self.state = state
-
-
-class SamePerson(Exception):
-    """Maker and checker are one person; what binds the ledger needs two (经办条例 Art. 37)."""
 
 
 @dataclass(frozen=True, slots=True)

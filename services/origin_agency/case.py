@@ -36,6 +36,8 @@ from contracts.events import (
 )
 from contracts.statuses import Leg
 from services.records.decisions import Due, Letter, Told
+from services.records.decisions import NotNow as NotNow
+from services.records.decisions import SamePerson as SamePerson
 from services.rules.loader import RefusalText
 
 
@@ -57,19 +59,6 @@ ENDED = frozenset({State.RETURNED, State.SETTLED, State.CANCELLED})
 # While nothing is approved the person may still withdraw, and the leg's clock still runs.
 UNDECIDED = frozenset({State.LETTER_HELD, State.HANDLING_PROPOSED})
 OPEN_LEG = UNDECIDED | {State.FORM_ISSUED, State.REMITTANCE_PROPOSED, State.REMITTANCE_ORDERED}
-
-
-class NotNow(Exception):
-    """A step that the case's state does not allow."""
-
-    def __init__(self, step: str, state: State) -> None:
-        super().__init__(f"{step} is not possible while the case is {state}")
-        self.step = step
-        self.state = state
-
-
-class SamePerson(Exception):
-    """Maker and checker are one person; what binds the ledger needs two (经办条例 Art. 37)."""
 
 
 @dataclass(frozen=True, slots=True)

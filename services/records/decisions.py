@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 from contracts.base import Fact
 from contracts.documents import Body, Document
@@ -31,3 +32,16 @@ class Due:
     provisional: bool = False  # counted over a year whose holidays are not known yet
     limit: str = ""  # code of the limits table
     started_on: date | None = None  # the day of the event that started the clock
+
+
+class NotNow(Exception):
+    """A step that the case's state does not allow."""
+
+    def __init__(self, step: str, state: StrEnum) -> None:
+        super().__init__(f"{step} is not possible while the case is {state}")
+        self.step = step
+        self.state = state
+
+
+class SamePerson(Exception):
+    """Maker and checker are one person; what binds the ledger needs two (经办条例 Art. 37)."""

@@ -4,6 +4,7 @@ Every year's principal and interest is booked as its own event, so the account i
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -33,6 +34,8 @@ from services.rules.loader import Tables
 from services.runtime.database import Database, queries
 
 SQL = queries(__file__)
+
+_LIKE_AN_ID_NUMBER = re.compile(r"\d{14,17}[\dXx]")
 
 CHUNK = 300  # persons a transaction: long enough to be cheap, short enough to let others at the books
 
@@ -165,6 +168,11 @@ def interest_facts(record: Record, through: int, province: str, tables: Tables) 
     return facts, through
 
 
+def without_numbers(value: str) -> str:
+    """A cell's value as it may be kept in clear: an identity number that stands in the wrong column is masked."""
+    return _LIKE_AN_ID_NUMBER.sub(lambda found: mask_id_number(found[0]), value)
+
+
 class Importer:
     """Brings parsed files into a province, in transactions of some hundred persons."""
 
@@ -247,7 +255,7 @@ class Importer:
 
     async def begin(self, job: Import) -> None:
         """Write the import down, with everything that is wrong in its files."""
-        errors = [asdict(error) for error in job.parsed.errors[:10_000]]
+        errors = [{**asdict(error), "value": without_numbers(error.value)} for error in job.parsed.errors[:10_000]]
         async with self._database.transaction("import") as tx:
             await tx.execute(
                 SQL["add_import"],

@@ -12,6 +12,7 @@ from contracts.events import (
     Completed,
     ContactLetterSent,
     DeadlineBreached,
+    DeadlineRecomputed,
     DeadlineReminded,
     DocumentSent,
     Refused,
@@ -20,6 +21,7 @@ from services.destination_agency.case import State
 from services.ledger.chart import POOLED_FUND, suspense
 from services.records.commands import NO_SUCH_CASE, NOT_NOW, SAME_PERSON
 from services.rules.amounts import compute
+from services.rules.deadlines import Calendar
 from services.world.plan import ProvinceRecord
 from tests.agencies import known_in, payee_of, tables
 from tests.integration.destination_agency.conftest import (
@@ -265,3 +267,24 @@ async def test_the_clock_of_each_leg_reminds_once_and_breaches_once(here: Destin
     letters = [letter for letter in await here.at.letters(ReminderDocument) if isinstance(letter, Reminder)]
     assert [letter.breached for letter in letters] == [False, True]
     assert (await here.case(case_id)).public().overdue
+
+
+async def test_a_due_date_counted_without_the_years_holidays_is_counted_again_when_they_are_known(here: Destination) -> None:
+    known = tables().calendar
+    before_the_notice = Calendar(
+        known.known_years - {2024},
+        frozenset(day for day in known.holidays if day.year != 2024),
+        frozenset(day for day in known.make_up_days if day.year != 2024),
+    )
+    unknowing = replace(here.at.agency, tables=replace(tables(), calendar=before_the_notice))
+    [case_id] = await Destination(replace(here.at, agency=unknowing), here.urls).applied()
+    guessed = (await here.case(case_id)).public()
+
+    first, second = await here.desk.count_again(), await here.desk.count_again()
+
+    counted = (await here.case(case_id)).public()
+    [told] = await here.at.facts(DeadlineRecomputed)
+    assert (guessed.due_provisional, counted.due_provisional) == (True, False)
+    assert (first, second) == (1, 0)
+    assert (told.was_due_on, told.due_on) == (guessed.due_on, counted.due_on)
+    assert guessed.due_on != counted.due_on

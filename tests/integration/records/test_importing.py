@@ -10,7 +10,7 @@ from contracts.envelope import new_id
 from contracts.events import AccountOpened, ContributionRecorded, InterestCredited, RecordsImported
 from services.ledger.replay import trial_balance
 from services.records.csv_import import ParsedFiles
-from services.records.importing import CHUNK, Import, Importer, credit_interest
+from services.records.importing import CHUNK, Import, Importer, credit_interest, without_numbers
 from services.records.vault import PersonForgotten
 from services.rules.amounts import RatePending, compute
 from services.rules.identity import mask_id_number
@@ -307,3 +307,9 @@ async def test_a_forgotten_person_cannot_be_read_any_more_and_the_books_still_ba
             at.vault.seal(await at.vault.keys([record.person_ref]), record.person_ref, b"anything")
         assert await at.balance_fen(record.person_ref) == 1_247_986
         await the_log_and_the_ledger_agree(at)
+
+
+def test_an_identity_number_in_the_wrong_column_is_masked_before_it_is_kept() -> None:
+    kept = without_numbers("somebody 41010119900315123X, 5000.00")
+
+    assert kept == "somebody 410***********123X, 5000.00"
