@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from contracts.banking import ReturnOrder, StatementLine
 from contracts.events import DiscrepancyRaised, FundsReceived
 from services.destination_agency import store
 from services.destination_agency.case import Case, Outcome, receive_funds, sent_back
 from services.records.agency import Agency
-from services.records.bank import PAGE, Bank
+from services.records.bank import PAGE, Bank, BankRefused
 from services.records.decisions import Told
 from services.runtime.database import Database, Transaction
+
+log = structlog.get_logger()
 
 AT_ONCE = 50  # orders that one look takes, as the query says
 
@@ -85,7 +89,11 @@ class FundDesk:
                     case_id=row["case_id"],
                     amount_fen=row["amount_fen"],
                 )
-                taken = await self._bank.give_back(order)
+                try:
+                    taken = await self._bank.give_back(order)
+                except BankRefused as error:
+                    log.error("return.refused", order=order.return_id, reason=str(error))
+                    continue  # it stays approved and open, and is tried again; nobody else waits for it
                 await self._book_return(order, taken.bank_reference, maker=row["maker"], checker=row["checker"])
         finally:
             self._working -= 1

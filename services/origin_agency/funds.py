@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import structlog
 
-from contracts.banking import RemittanceLine, RemittanceOrder
+from contracts.banking import RemittanceLine, RemittanceOrder, StatementLine
 from contracts.documents import PayeeAccount
+from contracts.events import FundsReturned
 from services.origin_agency import store
 from services.origin_agency.case import Case, State, remitted, returned_by_bank
 from services.records import store as records
 from services.records.agency import Agency
-from services.records.bank import PAGE, Bank
+from services.records.bank import PAGE, Bank, BankRefused
 from services.records.decisions import Told
 from services.runtime.database import Database
 
@@ -54,7 +55,11 @@ class FundDesk:
                     ),
                     total_fen=row["total_fen"],
                 )
-                taken = await self._bank.remit(order)
+                try:
+                    taken = await self._bank.remit(order)
+                except BankRefused as error:
+                    log.error("remittance.refused", remittance=order.remittance_id, reason=str(error))
+                    continue  # it stays approved and unpaid, and is tried again; nobody else waits for it
                 await self._book(order, taken.bank_reference, maker=row["maker"], checker=row["checker"])
         finally:
             self._working -= 1
@@ -107,7 +112,10 @@ class FundDesk:
                 told: list[Told] = []
                 changed: dict[str, Case] = {}
                 for line in fresh:
-                    case = changed.get(line.case_id) or cases[line.case_id]
+                    case = changed.get(line.case_id) or cases.get(line.case_id)
+                    if case is None:
+                        told.append(_nobodys(line))
+                        continue
                     outcome = returned_by_bank(
                         case,
                         remittance_id=line.remittance_id,
@@ -124,3 +132,16 @@ class FundDesk:
         finally:
             self._working -= 1
         return len(lines) if len(lines) == PAGE else 0
+
+
+def _nobodys(line: StatementLine) -> FundsReturned:
+    """Money that the bank gives back for a case that this agency does not know: it is owed again to the place it was for."""
+    return FundsReturned(
+        case_id=line.case_id,
+        person_ref=line.case_id,
+        destination=line.payee,
+        remittance_id=line.remittance_id,
+        line_id=line.line_id,
+        amount_fen=line.amount_fen,
+        reason=line.reason,
+    )

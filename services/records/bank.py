@@ -14,6 +14,10 @@ class BankAway(OSError):
     """The bank does not answer, or is in trouble of its own; the same order may be sent again."""
 
 
+class BankRefused(Exception):
+    """The bank will not take this order, and says why; the others may go on."""
+
+
 class Bank(Protocol):
     """What a fund desk needs of its bank."""
 
@@ -43,6 +47,7 @@ class HttpBank:
 
         Raises:
             BankAway: when the bank does not answer.
+            BankRefused: when it will not take the order.
         """
         response = await self._ask("POST", "/remittances", content=order.model_dump_json())
         return OrderTaken.model_validate_json(response.content)
@@ -52,6 +57,7 @@ class HttpBank:
 
         Raises:
             BankAway: when the bank does not answer.
+            BankRefused: when it will not take the order.
         """
         response = await self._ask("POST", "/returns", content=order.model_dump_json())
         return OrderTaken.model_validate_json(response.content)
@@ -76,6 +82,6 @@ class HttpBank:
             raise BankAway(type(error).__name__) from error
         if response.status_code >= 500:
             raise BankAway(f"HTTP {response.status_code}")
-        # A refusal here is a bug of ours, for the order is made from approved rows.
-        assert response.status_code < 300, (path, response.status_code, response.text[:300])
+        if response.status_code >= 300:
+            raise BankRefused(f"{path}: HTTP {response.status_code} {response.text[:300]}")
         return response

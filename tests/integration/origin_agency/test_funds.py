@@ -1,18 +1,20 @@
 """The origin's money: paid once however often it is tried, booked when the bank has it, owed again when it comes back."""
 
 import asyncio
+from datetime import date
 
 import pytest
 
+from contracts.banking import OrderTaken, RemittanceOrder, StatementLine
 from contracts.documents import CompletionDocument, CompletionNotice
 from contracts.events import FundsRemitted, FundsReturned, RelationshipClosed
 from services.ledger.chart import BANK, transfers_payable
 from services.ledger.replay import trial_balance
 from services.origin_agency.case import State
 from services.origin_agency.funds import FundDesk
-from services.records.bank import BankAway
+from services.records.bank import BankAway, BankRefused
 from tests.agencies import a_letter, known_in, payee_of, somebody
-from tests.builders import a
+from tests.builders import CASE, a
 from tests.integration.origin_agency.conftest import Origin
 
 HE = known_in("44")
@@ -220,3 +222,53 @@ async def test_with_nothing_to_do_nothing_is_told(origin: Origin) -> None:
     assert await origin.funds.collect() == 0
     assert await origin.at.told() == []
     assert origin.at.rung == []
+
+
+async def test_an_order_that_the_bank_refuses_holds_no_other_up(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [somebody(nth) for nth in range(2)]
+    await origin.at.importing(*people)
+    bad = await origin.holding(a_letter(people[0]))
+    good = await origin.holding(a_letter(people[1], destination="41"), sender="41")
+    await origin.desk.propose([bad, good], "maker-1")
+    await origin.desk.approve([bad, good], "checker-1")
+    await origin.order(bad)
+    await origin.order(good)
+    really = origin.bank.remit
+
+    async def refusing(order: RemittanceOrder) -> OrderTaken:
+        if order.payee_province == "33":
+            raise BankRefused("payee account closed")
+        return await really(order)
+
+    monkeypatch.setattr(origin.bank, "remit", refusing)
+
+    await origin.funds.pay()
+
+    assert {case: await origin.case(case) for case in (bad, good)}[good].state is State.REMITTED
+    assert (await origin.case(bad)).state is State.REMITTANCE_ORDERED
+    await the_books_agree(origin)
+
+
+async def test_money_that_comes_back_for_a_case_nobody_knows_is_booked_and_stops_nothing(origin: Origin) -> None:
+    origin.bank.booked.append(
+        StatementLine(
+            line_no=1,
+            line_id="L1",
+            kind="returned",
+            remittance_id="R-lost",
+            case_id=CASE,
+            payer="44",
+            payee="33",
+            amount_fen=700,
+            booked_on=date(2024, 5, 8),
+            reason="payee account refused",
+        )
+    )
+
+    await origin.funds.collect()
+    await origin.funds.collect()
+
+    [returned] = await origin.at.facts(FundsReturned)
+    assert (returned.case_id, returned.amount_fen, returned.destination) == (CASE, 700, "33")
+    assert await payable_fen(origin) == 700
+    await the_books_agree(origin)

@@ -12,7 +12,7 @@ from deploy.local.services import bank_token_file
 from deploy.local.stack import Stack
 from services.bank.api import add_routes
 from services.bank.store import BankStore
-from services.records.bank import Bank, BankAway, HttpBank
+from services.records.bank import Bank, BankAway, BankRefused, HttpBank
 from services.runtime.clock import ScenarioClock
 from services.runtime.database import Database
 from services.runtime.http import make_api
@@ -74,8 +74,8 @@ async def test_money_is_given_back_over_http(desk: HttpBank, stack: Stack, url: 
     assert taken.remittance_id == back.return_id
 
 
-async def test_an_order_for_somebody_elses_account_is_a_bug_of_ours_and_does_not_pass_silently(desk: HttpBank) -> None:
-    with pytest.raises(AssertionError, match="WRONG_PROVINCE"):
+async def test_an_order_for_somebody_elses_account_is_refused_with_the_banks_words(desk: HttpBank) -> None:
+    with pytest.raises(BankRefused, match="WRONG_PROVINCE"):
         await desk.remit(an_order(1000, payer="41"))
 
 
