@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 PROVINCES ?= 44,33,41
+WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,7 +51,7 @@ demo: setup ## Show a transfer from beginning to end on real servers
 
 .PHONY: test
 test: check ## Check, then run all tests on real servers
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: up
 up: setup ## Bring up Kafka, PostgreSQL and all services (PROVINCES=44,33,41) on this machine
