@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from contracts.banking import Holding, OrderTaken, Statement
-from contracts.envelope import new_id
 from services.runtime.clock import Clock
 from services.runtime.identity import Role
 from tests.agencies import MONDAY
+from tests.builders import CASE
 from tests.integration.bank.conftest import Counter, a_return, an_order
 
 EVERY_CALL: list[tuple[str, str, Any]] = [
@@ -18,7 +18,7 @@ EVERY_CALL: list[tuple[str, str, Any]] = [
     ("POST", "/returns", a_return(an_order()).model_dump(mode="json")),
     ("GET", "/statement?province=44&kind=payment", None),
     ("GET", "/holdings", None),
-    ("POST", f"/investigations/{new_id()}", None),
+    ("POST", f"/investigations/{CASE}", None),
     ("PUT", "/scenario/faults", {"faults": []}),
     ("PUT", "/scenario/clock", {"now": MONDAY.isoformat()}),
 ]

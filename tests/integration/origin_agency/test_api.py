@@ -19,6 +19,7 @@ from services.runtime.http import make_api
 from services.runtime.identity import Role, TokenVerifier
 from services.world.plan import ProvinceRecord
 from tests.agencies import a_letter, contributions_csv, known_in, persons_csv, somebody
+from tests.builders import CASE
 from tests.integration.origin_agency.conftest import Origin
 
 HE = known_in("44")
@@ -77,19 +78,19 @@ def code_of(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-LIST = {"case_ids": [new_id()]}
+LIST = {"case_ids": [CASE]}
 CALLS: list[tuple[str, str, Any, frozenset[Role]]] = [
     ("GET", "/cases", None, frozenset({Role.MAKER, Role.CHECKER, Role.FUND_DESK, Role.OPERATOR, Role.AUDITOR})),
-    ("GET", f"/cases/{new_id()}", None, frozenset({Role.MAKER, Role.CHECKER, Role.FUND_DESK, Role.OPERATOR, Role.AUDITOR})),
+    ("GET", f"/cases/{CASE}", None, frozenset({Role.MAKER, Role.CHECKER, Role.FUND_DESK, Role.OPERATOR, Role.AUDITOR})),
     ("POST", "/handlings/proposals", LIST, frozenset({Role.MAKER})),
     ("POST", "/handlings/approvals", LIST, frozenset({Role.CHECKER})),
     ("POST", "/remittances/proposals", LIST, frozenset({Role.FUND_DESK})),
     ("POST", "/remittances/approvals", LIST, frozenset({Role.CHECKER})),
     ("POST", "/records/imports", {}, frozenset({Role.OPERATOR})),
-    ("GET", f"/records/imports/{new_id()}", None, frozenset({Role.OPERATOR})),
+    ("GET", f"/records/imports/{CASE}", None, frozenset({Role.OPERATOR})),
     ("POST", "/records/interest-runs", {"year": 2030}, frozenset({Role.OPERATOR})),
     ("POST", "/records/lookups", {"id_number": "11010519491231002X", "name": "张三"}, frozenset({Role.MAKER, Role.CHECKER})),
-    ("POST", "/vouchers", {"person_ref": new_id()}, frozenset({Role.MAKER, Role.CHECKER})),
+    ("POST", "/vouchers", {"person_ref": CASE}, frozenset({Role.MAKER, Role.CHECKER})),
 ]
 
 
