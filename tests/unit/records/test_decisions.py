@@ -16,7 +16,7 @@ def test_decisions_know_the_contracts_and_nothing_of_ours() -> None:
 
     named = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
-    assert named == {"dataclasses", "datetime", "contracts.base", "contracts.documents"}
+    assert named == {"dataclasses", "datetime", "enum", "contracts.base", "contracts.documents"}
 
 
 def test_a_letter_is_a_first_version_and_cannot_be_changed_after_it_was_decided() -> None:
