@@ -128,7 +128,7 @@ class Stage:
             quiet = 0 if busy else quiet + 1
             if time.monotonic() > until:
                 raise Unexpected(f"still at work after {within_s:.0f} s: {'; '.join(busy)}")
-            await asyncio.sleep(0.15 if busy else 0.05)
+            await asyncio.sleep(0.1 if busy else 0.03)
 
     async def _in_hand(self, province: str, url: str) -> str | None:
         response = await self.ask("GET", f"{url}/scenario/idle", self.token(province, Role.OPERATOR))

@@ -121,7 +121,7 @@ class House:
             batch=True,
             max_records=self.settings.max_records,
             batch_timeout_ms=10,
-            fetch_max_wait_ms=250,  # a fetch returns as soon as anything is there
+            fetch_max_wait_ms=40,  # a partition that was just read is asked for again only when the fetch under way returns
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,
             session_timeout_ms=10_000,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from services.cli.demo.show import Show
@@ -67,7 +67,7 @@ class Many:
         show.at(day("2024-05-13"), f"{len(self.case_of)} applications are cases, {len(self._not_taken)} were open already")
 
         await stage.move(day("2024-05-14"))
-        decided = sum([await stage.decide_admissions(province) for province in stage.provinces])
+        decided = await self._everywhere(stage.decide_admissions)
         await stage.idle()
         for case_id, application in self.of(Ending.WITHDRAWN):
             await self._withdraw(case_id, application)
@@ -76,48 +76,52 @@ class Many:
 
         await stage.move(day("2024-05-15"))
         silent = {case_id for case_id, _ in self.of(Ending.ORIGIN_SILENT)}
-        handled = sum([await stage.handle_letters(province, but=silent) for province in stage.provinces])
+        handled = await self._everywhere(lambda province: stage.handle_letters(province, but=silent))
         await stage.idle()
         faults = await self._tell_faults()
-        paid = sum([await stage.remit(province) for province in stage.provinces])
+        paid = await self._everywhere(stage.remit)
         await stage.idle()
         show.at(day("2024-05-15"), f"{handled} letters handled, {paid} payments; the bank will do {faults} of them wrong")
 
         await stage.move(day("2024-05-16"))
-        booked = sum([await stage.complete(province) for province in stage.provinces])
+        booked = await self._everywhere(stage.complete)
         await stage.idle()
         show.at(day("2024-05-16"), f"{booked} transfers completed")
 
         await stage.move(day("2024-05-17"))
-        again = sum([await stage.remit(province) for province in stage.provinces])
+        again = await self._everywhere(stage.remit)
         for case_id, application in self.of(Ending.BANK_SHORT_THEN_COMPLETED):
             await stage.bank("POST", f"/investigations/{case_id}", application.origin, Role.FUND_DESK)
-        back = sum([await stage.give_back(province) for province in stage.provinces])
+        back = await self._everywhere(stage.give_back)
         await stage.idle()
         show.at(day("2024-05-17"), f"{again} returned payments sent again, {back} double payments given back")
 
         await stage.move(day("2024-05-20"))
-        booked = sum([await stage.complete(province) for province in stage.provinces])
+        booked = await self._everywhere(stage.complete)
         await stage.idle()
         show.at(day("2024-05-20"), f"{booked} more completed")
 
         await stage.move(day("2024-05-28"))
-        booked = sum([await stage.complete(province) for province in stage.provinces])
+        booked = await self._everywhere(stage.complete)
         await stage.idle()
         show.at(day("2024-05-28"), f"ten working days are over: reminders leave; {booked} delayed payments completed")
 
         await stage.move(day("2024-06-06"))
         late = await self._overdue()
-        handled = sum([await stage.handle_letters(province) for province in stage.provinces])
+        handled = await self._everywhere(stage.handle_letters)
         await stage.idle()
-        await asyncio.gather(*(stage.remit(province) for province in stage.provinces))
+        await self._everywhere(stage.remit)
         await stage.idle()
         show.at(day("2024-06-06"), f"fifteen are over: {late} cases overdue, each person told; {handled} late letters handled")
 
         await stage.move(day("2024-06-07"))
-        booked = sum([await stage.complete(province) for province in stage.provinces])
+        booked = await self._everywhere(stage.complete)
         await stage.idle()
         show.at(day("2024-06-07"), f"{booked} late ones completed; what the bank lost stays open and overdue")
+
+    async def _everywhere(self, act: Callable[[str], Awaitable[int]]) -> int:
+        """Do something in every province at the same time; returns the sum of what was done."""
+        return sum(await asyncio.gather(*(act(province) for province in self._stage.provinces)))
 
     async def _overdue(self) -> int:
         lists = await asyncio.gather(
