@@ -28,9 +28,3 @@ SELECT account, sequence, balance_fen
   FROM ledger.accounts
  WHERE sequence > 0
  ORDER BY account;
-
--- entries_of_account --
-SELECT event_id, line, debit, debit_sequence, credit, credit_sequence, amount_fen, recorded_at
-  FROM ledger.postings
- WHERE debit = $1 OR credit = $1
- ORDER BY CASE WHEN debit = $1 THEN debit_sequence ELSE credit_sequence END, line;

@@ -54,11 +54,6 @@ SELECT case_id
  ORDER BY case_id
  LIMIT 500;
 
--- of_remittance --
-SELECT case_id
-  FROM origin_agency.cases
- WHERE remittance_id = $1;
-
 -- add_remittance --
 INSERT INTO origin_agency.remittances (remittance_id, destination, payee, total_fen, lines, maker, checker, state)
 VALUES ($1, $2, $3, $4, $5, $6, $7, 'ordered');
