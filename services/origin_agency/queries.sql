@@ -17,13 +17,6 @@ SELECT *
        remind_on = excluded.remind_on, reminded = excluded.reminded, breached = excluded.breached,
        remittance_id = excluded.remittance_id, body = excluded.body, letter = excluded.letter, changed_at = clock_timestamp();
 
--- in_state --
-SELECT case_id
-  FROM origin_agency.cases
- WHERE state = ANY ($1::text[])
- ORDER BY due_on, case_id
- LIMIT $2;
-
 -- look --
 SELECT case_id, state, destination, known_as, person_ref, received_on, due_on, remind_on, reminded, breached, remittance_id, body,
        letter

@@ -54,11 +54,6 @@ async def save(tx: Transaction, vault: Vault, cases: Sequence[Case]) -> None:
     tx.defer(SQL["save"], *(list(column) for column in zip(*rows, strict=True)))
 
 
-async def in_states(tx: Transaction, states: Sequence[State], limit: int) -> list[str]:
-    """Ids of cases in these states, the most urgent first."""
-    return [row["case_id"] for row in await tx.fetch(SQL["in_state"], [str(state) for state in states], limit)]
-
-
 async def due(tx: Transaction, today: date, limit: int) -> list[str]:
     """Ids of cases whose clock has something to say."""
     return [row["case_id"] for row in await tx.fetch(SQL["due"], [str(state) for state in OPEN_LEG], today, limit)]
