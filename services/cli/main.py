@@ -16,6 +16,7 @@ from services.cli.demo.command import HELP as DEMO_HELP
 from services.cli.demo.command import demo
 from services.cli.records import app as records
 from services.cli.stack import DOWN_HELP, STATUS_HELP, UP_HELP, down, status, up
+from services.runtime.logs import logs_of_a_command
 
 
 def build_app() -> typer.Typer:
@@ -41,7 +42,8 @@ def build_app() -> typer.Typer:
 
     @app.callback()
     def jiexu() -> None:
-        """Keep subcommands by name, however few there are."""
+        """Before any subcommand: what shared code logs goes to standard error."""
+        logs_of_a_command()
 
     return app
 

@@ -23,7 +23,7 @@ from services.audit.export import Exported, from_database, from_kafka, read_dire
 from services.audit.replay import replay
 from services.audit.verify import Kind, Outcome, verify
 from services.cli import ExitCode
-from services.cli.audit import app
+from services.cli.main import build_app
 from services.ledger import store as ledger
 from services.messaging.outbox import Outbox
 from services.messaging.relay import Relay, Sender
@@ -211,7 +211,7 @@ async def test_a_province_without_a_topic_is_refused_and_leaves_nothing(sichuan:
 def test_the_command_exports_verifies_and_replays_against_the_live_ledger(sichuan: Province, tmp_path: Path) -> None:
     home = ["--home", str(sichuan.stack.home)]
     results = [
-        CliRunner().invoke(app, [*arguments, *home, "--json"])
+        CliRunner().invoke(build_app(), ["audit", *arguments, *home, "--json"])
         for arguments in (
             ["export", "--province", "51", "--out", str(tmp_path / "k")],
             ["export", "--province", "51", "--from", "database", "--out", str(tmp_path / "d")],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from services.runtime.logs import configure_logs
+from services.runtime.logs import configure_logs, logs_of_a_command
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +61,15 @@ def test_an_exception_comes_with_its_traceback_on_the_same_line(capsys: pytest.C
 
     (line,) = capsys.readouterr().out.splitlines()
     assert "AssertionError: broken" in json.loads(line)["exception"]
+
+
+def test_what_shared_code_logs_in_a_command_stays_off_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    logs_of_a_command()
+
+    structlog.get_logger().warning("consumer.batch_reread", read=1)
+    structlog.get_logger().info("for nobody")
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "consumer.batch_reread" in told.err
+    assert "for nobody" not in told.err
