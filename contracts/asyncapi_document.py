@@ -14,7 +14,12 @@ from contracts.envelope import type_of
 from contracts.registry import DOCUMENTS, EVENTS, FACTS
 
 # What every service with a log of its own says beside its business.
-_EVERYONE: tuple[type[Fact], ...] = (events.MessageParked,)
+_EVERYONE: tuple[type[Fact], ...] = (
+    events.MessageParked,
+    events.MessageProposed,
+    events.MessageDecided,
+    events.MessageReleased,
+)
 
 # What each service says on its own province's journal.
 SAYS: dict[str, tuple[type[Fact], ...]] = {
@@ -33,6 +38,7 @@ SAYS: dict[str, tuple[type[Fact], ...]] = {
         events.DeadlineRecomputed,
         events.DocumentSent,
         events.DocumentReceived,
+        events.DocumentRejected,
         events.AccountOpened,
         events.ContributionRecorded,
         events.InterestCredited,
@@ -63,6 +69,7 @@ SAYS: dict[str, tuple[type[Fact], ...]] = {
         events.DeadlineRecomputed,
         events.DocumentSent,
         events.DocumentReceived,
+        events.DocumentRejected,
         events.AccountOpened,
         events.AccountSealed,
         events.BalanceStated,

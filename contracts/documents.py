@@ -12,6 +12,7 @@ from pydantic import Field
 from contracts.base import (
     CaseId,
     Contract,
+    Digest,
     DivisionCode,
     Fact,
     Fen,
@@ -164,6 +165,17 @@ class Query(Body):
     found_fen: Fen
 
 
+class Rejection(Body):
+    """The addressee could not take a document: which one, why, and what helps. It never had an effect there."""
+
+    document_type: str = Field(max_length=80)
+    document_id: str | None = Field(default=None, max_length=64, description="id of the rejected message, where it could be read")
+    number: int = Field(ge=0, description="place in the sender's log")
+    digest: Digest
+    code: str = Field(max_length=40, description="why: a quarantine reason, or the receiver's own code")
+    remedy: str = Field(max_length=300)
+
+
 class ContactLetterDocument(Document):
     """The contact letter on its way."""
 
@@ -226,3 +238,19 @@ class QueryDocument(Document):
     type_name: ClassVar[str] = "document.query"
     body_type: ClassVar[type[Body]] = Query
     to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "origin-agency"
+
+
+class RejectionToOriginDocument(Document):
+    """A destination's answer to a document of an origin that it cannot take."""
+
+    type_name: ClassVar[str] = "document.rejection_to_origin"
+    body_type: ClassVar[type[Body]] = Rejection
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "origin-agency"
+
+
+class RejectionToDestinationDocument(Document):
+    """An origin's answer to a document of a destination that it cannot take."""
+
+    type_name: ClassVar[str] = "document.rejection_to_destination"
+    body_type: ClassVar[type[Body]] = Rejection
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "destination-agency"

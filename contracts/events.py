@@ -7,7 +7,7 @@ recorded twice.
 
 from datetime import date
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -29,6 +29,7 @@ from contracts.base import (
 from contracts.statuses import Leg, PublicStatus
 
 AccountSequences = dict[str, int]
+Reason = Annotated[str, Field(min_length=3, max_length=300, description="why, in words; never a person's data")]
 
 
 class CaseFact(Fact):
@@ -450,6 +451,67 @@ class MessageParked(Fact):
     offset: int
     reason: str
     digest: Digest
+
+
+class MessageProposed(Fact):
+    """Somebody proposes what is to become of a parked record; a second person has to approve it."""
+
+    type_name: ClassVar[str] = "quarantine.proposed"
+    quarantine_id: str
+    decision_id: str
+    verb: Literal["amend", "skip", "reject"]
+    maker: Actor
+    reason: Reason
+    digest: Digest = Field(description="of what the sender signed, or of what came in its place")
+    amended_digest: Digest | None = Field(default=None, description="of the amended record, sealed as it is kept")
+    event_id: str | None = Field(default=None, description="id of the parked message, where it could be read")
+
+
+class MessageDecided(Fact):
+    """What was done with a parked record: who decided it, why, and what came of it.
+
+    `handled`: it took effect. `repeated`: its effect was there already. `queued`: it waits behind another record of its case.
+    `failed`: it is parked again, for `failure`. `set_aside`: it never takes effect. `rejected`: its sender was told.
+    `withdrawn`: the proposal was taken back.
+    """
+
+    type_name: ClassVar[str] = "quarantine.decided"
+    quarantine_id: str
+    decision_id: str
+    verb: Literal["retry", "amend", "skip", "reject"]
+    outcome: Literal["handled", "repeated", "queued", "failed", "set_aside", "rejected", "withdrawn"]
+    maker: Actor
+    checker: Actor | None = None
+    reason: Reason
+    approval: Reason | None = Field(default=None, description="the checker's reason, or the maker's for withdrawing")
+    failure: str | None = Field(default=None, description="a QuarantineReason")
+    digest: Digest
+    amended_digest: Digest | None = None
+    rejection_id: str | None = Field(default=None, description="id of the document that tells the sender")
+    event_id: str | None = None
+
+
+class MessageReleased(Fact):
+    """A record that was told as parked took effect by itself, when nothing of its case stood before it any more."""
+
+    type_name: ClassVar[str] = "quarantine.released"
+    quarantine_id: str
+    outcome: Literal["handled", "repeated"]
+    digest: Digest
+    event_id: str | None = None
+
+
+class DocumentRejected(CaseFact):
+    """A document that this service sent was rejected by its addressee, who says why and what helps."""
+
+    type_name: ClassVar[str] = "document.rejected"
+    rejected_by: ServiceName
+    document_id: str | None = None
+    document_type: str
+    number: int = Field(ge=0, description="the rejected document's place in this service's log")
+    digest: Digest
+    code: str
+    remedy: str
 
 
 class QuarantineReason(StrEnum):

@@ -436,8 +436,10 @@ class BankDouble:
         assert known == order, (known, order)
         return self._answer(order.return_id)
 
-    async def lines(self, province: str, kind: Literal["payment", "returned"], after: int) -> tuple[StatementLine, ...]:
-        """A province's lines of one kind after a number."""
+    async def lines(
+        self, province: str, kind: Literal["payment", "returned"], after: int, *, wait_s: float = 0
+    ) -> tuple[StatementLine, ...]:
+        """A province's lines of one kind after a number; it never waits for one."""
         return tuple(
             line
             for line in self.booked

@@ -11,10 +11,10 @@ SELECT n.nspname AS schema
  ORDER BY n.nspname;
 
 -- numbered --
-SELECT number, topic, key, role, payload, proof
-  FROM {schema}.outbox
- WHERE number IS NOT NULL
- ORDER BY number;
+SELECT n.number, o.topic, o.key, o.role, o.payload, n.proof
+  FROM {schema}.numbered AS n
+  JOIN {schema}.outbox AS o USING (seq)
+ ORDER BY n.number;
 
 -- signed --
 SELECT checkpoint, signature

@@ -34,6 +34,8 @@ from services.audit.archive import ArchiveRefused
 from services.audit.verify import Outcome, Progress, Verdict, Verified, verify
 from services.ledger.journal import Head
 from services.ledger.replay import Divergence, Replay, trial_balance
+from services.records.approvals import limit_of
+from services.runtime.identity import is_person
 
 
 class Area(StrEnum):
@@ -90,6 +92,8 @@ class Books:
     trial_balance_fen: int
     cases: int
     completed: int
+    approved_by_persons: int
+    approved_by_rules: int
     compared_with_live: bool
     differences: tuple[Difference, ...]
 
@@ -291,6 +295,8 @@ class _Log:
         self.sent_back: dict[str, int] = {}
         self.got_at: dict[tuple[str, str, str], tuple[datetime, str]] = {}
         self.ends_at: datetime | None = None
+        self.approved_by_persons = 0
+        self.approved_by_rules = 0
         self._ids: set[str] = set()
         self._takers: dict[type[Fact], Callable[[Any, str], None]] = {
             InformationFormIssued: self._issued,
@@ -352,6 +358,7 @@ class _Log:
             kind = "HAPPENED_TWICE" if problem == "once at most" else "NO_PREDECESSOR"
             subject = f"case {fact.case_id}"
             self._differs(Area.CASES, kind, self.reading, subject, f"{fact.type_name} {problem}", "otherwise", event_id)
+        self._approval(fact, event_id)
         taker = self._takers.get(type(fact))
         if taker is not None:
             taker(fact, event_id)
@@ -360,6 +367,25 @@ class _Log:
 
     def _differs(self, area: Area, kind: str, province: str, subject: str, expected: str, found: str, event_id: str) -> None:
         self.differences.append(Difference(area, kind, province, subject, expected, found, event_id))
+
+    def _approval(self, fact: CaseFact, event_id: str) -> None:
+        """Count who approved; a policy that names a limit must have kept to it where money was paid or booked."""
+        checker: str | None = getattr(fact, "checker", None)
+        if checker is None:
+            return
+        if is_person(checker):
+            self.approved_by_persons += 1
+            return
+        self.approved_by_rules += 1
+        limit_fen = limit_of(checker)
+        amount_fen = 0
+        if isinstance(fact, FundsRemitted):
+            amount_fen = fact.amount_fen
+        elif isinstance(fact, Completed):
+            amount_fen = fact.items.total_fen
+        if limit_fen is not None and amount_fen > limit_fen:
+            expected, found = f"{limit_fen} fen at most, by {checker}", f"{amount_fen} fen"
+            self._differs(Area.CASES, "ABOVE_LIMIT", self.reading, f"case {fact.case_id}", expected, found, event_id)
 
     def _document_sent(self, fact: DocumentSent, service: str, event_id: str) -> None:
         self.sent[fact.document_id] = _Sent(fact.document_type, fact.case_id, service, fact.addressee, fact.digest, event_id)
@@ -466,6 +492,8 @@ def _books(log: _Log, live: Mapping[str, Head] | None) -> Books:
         balance,
         len(log.cases),
         completed,
+        log.approved_by_persons,
+        log.approved_by_rules,
         live is not None,
         tuple(found),
     )

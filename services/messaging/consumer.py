@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 import structlog
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
@@ -28,6 +28,26 @@ _COMPRESSION, _LOG_APPEND_TIME = 0x07, 0x08  # in a batch's attributes
 def read_whatever_comes() -> None:
     """Make every aiokafka consumer of this process read with `Batches`; aiokafka offers no other way in."""
     fetcher.MemoryRecords = Batches
+
+
+def wait_for_records(consumer: AIOKafkaConsumer, *, at_most_ms: int = 500) -> None:
+    """Let a consumer wait in Kafka's hand until there is something to read.
+
+    FastStream asks for some milliseconds and sleeps as long again when there was nothing: what arrives while it sleeps lies, and
+    an idle service is busy asking. With the shortest of its sleeps and our longer wait neither is so.
+
+    A partition that was just read is asked for again only when the fetch under way returns. So a fetch waits for the consumer's
+    own `fetch_max_wait_ms` while records come, and for `at_most_ms` when none came for as long: then none is left out.
+    """
+    ask, fetcher = consumer.getmany, consumer._fetcher
+    while_they_come = fetcher._fetch_max_wait_ms
+
+    async def getmany(*partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> Any:
+        found = await ask(*partitions, timeout_ms=max(timeout_ms, at_most_ms), max_records=max_records)
+        fetcher._fetch_max_wait_ms = while_they_come if found else max(while_they_come, at_most_ms)
+        return found
+
+    consumer.getmany = getmany
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ class DirectoryRefused(ValueError):
     """An entry that the trusted root did not sign."""
 
 
+class DirectoryUnread(OSError):
+    """The directory is not read yet, so nobody can say that a province has no entry. It passes by itself."""
+
+
 def sign_entry(entry: DirectoryEntry, root: Ed25519PrivateKey) -> SignedEntry:
     """Sign an entry with the directory's root key."""
     text = entry.model_dump_json()
@@ -50,6 +54,8 @@ class Directory:
         self._entries: dict[str, DirectoryEntry] = {}
         self._signed: dict[str, SignedEntry] = {}
         self._keys: dict[str, PublicKey] = {}
+        self.unread = False
+        """Whether a reader has still to read what was there when it began."""
 
     def learn(self, signed: SignedEntry) -> DirectoryEntry:
         """Take an entry in; the newest of a province counts. Keys of older entries stay known for old records.
@@ -69,12 +75,15 @@ class Directory:
         return entry
 
     def knows(self, province: str) -> bool:
-        """Whether the province has an entry."""
-        return province in self._entries
+        """Whether the province has an entry. Raises `DirectoryUnread` while it may yet come to light."""
+        return self.entry(province) is not None
 
     def entry(self, province: str) -> DirectoryEntry | None:
-        """The newest entry of a province."""
-        return self._entries.get(province)
+        """The newest entry of a province. Raises `DirectoryUnread` while it may yet come to light."""
+        found = self._entries.get(province)
+        if found is None and self.unread:
+            raise DirectoryUnread(f"the directory is not read yet, and {province} may stand in it")
+        return found
 
     def provinces(self) -> tuple[str, ...]:
         """Every province that takes part."""
@@ -92,8 +101,8 @@ class Directory:
         return found.public_hex if found.valid_to is None or at <= found.valid_to else None
 
     def sealing_key(self, province: str) -> PublicKey | None:
-        """The newest key under which documents for a province are sealed."""
-        entry = self._entries.get(province)
+        """The newest key under which documents for a province are sealed. Raises `DirectoryUnread` as `entry` does."""
+        entry = self.entry(province)
         keys = [key for key in entry.keys if key.use == "sealing" and key.valid_to is None] if entry else []
         return max(keys, key=lambda key: key.valid_from, default=None)
 
@@ -109,6 +118,7 @@ class DirectoryReader:
         self._directory = directory
         self._access = access
         self.caught_up = asyncio.Event()
+        directory.unread = True
 
     async def run(self) -> None:
         """Read from the beginning and go on reading; starts again whenever the broker was away."""
@@ -138,6 +148,7 @@ class DirectoryReader:
                 positions = [await consumer.position(partition) >= ends[partition] for partition in partitions]
                 if all(positions):
                     log.info("directory.read", provinces=len(self._directory.provinces()))
+                    self._directory.unread = False
                     self.caught_up.set()
 
     def _take(self, value: bytes | None) -> None:

@@ -4,6 +4,7 @@ A service adds its work (what it decides), its HTTP routes and its own backgroun
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
@@ -17,14 +18,17 @@ from faststream import AckPolicy
 
 from contracts.base import Fact
 from services.messaging.codec import RawCodec, parse_batch
-from services.messaging.consumer import Progress, read_whatever_comes
+from services.messaging.consumer import Progress, read_whatever_comes, wait_for_records
 from services.messaging.directory import Directory, DirectoryReader
+from services.messaging.figures import Asked, HandlerFigures, Places, ask_consumer, ask_database, tell_relay
 from services.messaging.handler import BatchHandler, Work
 from services.messaging.inbox import Inbox
+from services.messaging.operators import Operators
 from services.messaging.outbox import Outbox
 from services.messaging.quarantine import Quarantine
 from services.messaging.received import Received
 from services.messaging.relay import Relay, Sender
+from services.messaging.retries import Retries
 from services.messaging.signing import Signer, read_signing_key
 from services.messaging.verification import Verifier
 from services.runtime.broker import KafkaAccess, start_when_there
@@ -32,6 +36,7 @@ from services.runtime.clock import ScenarioClock
 from services.runtime.database import COUNTS, TRANSIENT, Database
 from services.runtime.http import MoveClock, Problem, require
 from services.runtime.identity import Caller, Role
+from services.runtime.metrics import Figures
 from services.runtime.settings import Settings
 
 log = structlog.get_logger()
@@ -84,11 +89,16 @@ class House:
         self.broker = self.access.broker()
         self.progress = Progress()
         self.handler: BatchHandler | None = None
+        self.retries: Retries | None = None
         self._alarms: list[asyncio.Event] = []  # set when a scenario moved the clock, so that timers look at once
         self._at_end: list[Task] = []
         self._consumer_started = False
         self._tasks: list[tuple[str, Task]] = []
         self._busy: dict[str, Callable[[], bool]] = {}
+        self._forever_ended: dict[str, str] = {}
+        self._may_end = {"consumer"}  # it starts what then runs by itself
+        self._schema = schema
+        self.figures = self._make_figures()
         self._subscriber: Any = None
 
     def consume(
@@ -112,7 +122,18 @@ class House:
             wants=wants,
             work=work,
             told=self.relay.wake,
+            delayed=lambda: retries.ring(),
+            pauses_s=self.settings.retry_pauses_s,
+            figures=HandlerFigures(self.figures.registry),
         )
+        retries = self.retries = Retries(handler, poll_s=self.settings.timer_poll_s)
+
+        async def try_again() -> None:
+            await self._ready_to_handle()
+            await retries.run()
+
+        self.also_run("retries", try_again, busy=lambda: retries.busy)
+        ask_consumer(self.figures, self._places)
         broker: Any = self.broker  # the overloads do not describe a batch subscriber with a codec
         subscriber = broker.subscriber(
             *topics,
@@ -120,7 +141,7 @@ class House:
             group_instance_id=f"{group}.{self.settings.replica}",
             batch=True,
             max_records=self.settings.max_records,
-            batch_timeout_ms=10,
+            batch_timeout_ms=1,  # see wait_for_records
             fetch_max_wait_ms=40,  # a partition that was just read is asked for again only when the fetch under way returns
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,
@@ -136,6 +157,20 @@ class House:
 
         subscriber(handle)
         self._subscriber = subscriber
+
+    @property
+    def operators(self) -> Operators:
+        """The verbs of this service's quarantine; for a service that hears."""
+        assert self.handler is not None, "what hears nothing parks nothing"
+        assert self.retries is not None
+        return Operators(
+            self.handler,
+            self.retries,
+            directory=self.directory,
+            province=self.settings.province,
+            schema=self._schema,
+            ready=self.reader.caught_up.is_set,
+        )
 
     def also_run(self, name: str, task: Task, *, busy: Callable[[], bool] = lambda: False) -> None:
         """Add a background task; it runs as long as the service. `busy` says whether it has something in hand."""
@@ -189,6 +224,7 @@ class House:
             while await work():
                 pass
 
+        self._may_end.add(name)
         self.also_run(name, task)
 
     def at_end(self, task: Task) -> None:
@@ -199,6 +235,7 @@ class House:
     async def living(self, _: FastAPI) -> AsyncIterator[None]:
         """FastAPI's lifespan: tasks start at once and wait for their servers; nothing is given up."""
         log.info("service.started", settings={key: value for key, value in self.settings.shown().items() if "url" not in key})
+        look_for_garbage_seldom()
         tasks = [asyncio.create_task(self._forever(name, task), name=name) for name, task in self._all_tasks()]
         try:
             yield
@@ -228,6 +265,9 @@ class House:
         while True:
             try:
                 await task()
+                if name not in self._may_end:
+                    log.error("task.ended", task=name)
+                    self._forever_ended[name] = "has ended, and should run as long as the service"
                 return
             except TRANSIENT as error:
                 log.warning("task.waits", task=name, error=type(error).__name__)
@@ -240,14 +280,43 @@ class House:
         await self.database.open_when_there()
         await self.relay.run()
 
-    async def _consume(self) -> None:
+    async def _ready_to_handle(self) -> None:
         # Without the directory every signature would be unknown, and good records would be parked.
         await self.database.open_when_there()
         if self.keys_database is not None:
             await self.keys_database.open_when_there()
         await self.reader.caught_up.wait()
+
+    async def _consume(self) -> None:
+        await self._ready_to_handle()
         await start_when_there(self.broker)
+        wait_for_records(self._subscriber.consumer)
         self._consumer_started = True
+
+    def alive(self) -> dict[str, str]:
+        """What should run for ever and does not, with the reason; empty while the service lives."""
+        return dict(self._forever_ended)
+
+    def ask(self, more: Asked | None = None) -> None:
+        """Let the database be asked for figures; `more` is what the service wants to know beside the messages. Called once."""
+        ask_database(self.figures, self.database, self._schema, more)
+
+    def _make_figures(self) -> Figures:
+        figures = Figures(self.service, self.settings.province)
+        tell_relay(figures, lambda: self.relay.leads)
+        figures.pool("books", self.database)
+        if self.keys_database is not None:
+            figures.pool("keys", self.keys_database)
+        return figures
+
+    async def _places(self) -> tuple[Places, Places] | None:
+        """Where the consumer stands and where its partitions end; None while it has none."""
+        consumer = self._subscriber.consumer if self._subscriber is not None else None
+        if consumer is None or not self._consumer_started:
+            return None
+        partitions = consumer.assignment()
+        ends = await consumer.end_offsets(partitions) if partitions else {}
+        return {partition: await consumer.position(partition) for partition in partitions}, ends
 
     async def ready(self) -> dict[str, str | None]:
         """What the service waits for, by part; None where a part is well."""
@@ -296,6 +365,8 @@ class House:
         if not self.relay.idle:
             return "the relay is at work"
         async with self.database.transaction("idle") as tx:
+            if await self.quarantine.due(tx, 1):
+                return "a record in quarantine waits for its next try"
             return "rows wait in the outbox" if await self.outbox.unnumbered(tx) else None
 
     async def _behind(self) -> str | None:
@@ -339,6 +410,17 @@ class House:
             return COUNTS.by_purpose
 
         return router
+
+
+def look_for_garbage_seldom() -> None:
+    """Leave what stands since the start out of Python's search for cycles, and search less often.
+
+    A batch makes tens of thousands of objects that its end lets go by itself; to look through all of them again and again for
+    cycles that are not there was a tenth of a service's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -68,6 +68,7 @@ class Outbox:
                 *((row.event_id, row.topic, row.key, row.role, row.type, row.subject, row.payload) for row in rows), strict=True
             )
             tx.defer(self._sql["append"], *(list(column) for column in columns))
+            tx.defer(self._sql["append_pending"])
 
     async def tell(self, tx: Transaction, messages: Sequence[Envelope[Fact]]) -> None:
         """Encode and add messages that are not needed as rows before."""

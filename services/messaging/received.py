@@ -24,6 +24,8 @@ class Received:
     envelope: Envelope[Fact] | None = None
     problem: tuple[str, str] | None = None
     checkpoint_digest: str = ""
+    was_key: str | None = None
+    """The key as it came, where the record was disowned."""
 
     @classmethod
     def of(cls, record: Any) -> "Received":
@@ -50,7 +52,10 @@ class Received:
         Returns:
             The detail, and what the key was.
         """
+        if self.was_key is not None:
+            return detail  # it was taken away before
         was, self.key = self.key, f"unproven:{self.topic}-{self.partition}-{self.offset}"
+        self.was_key = was
         return f"{detail[:300]}; its key was {was[:80]!r}"
 
     @property

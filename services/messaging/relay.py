@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import asyncpg
@@ -25,6 +26,10 @@ from services.runtime.database import COUNTS, TRANSIENT, Database, Transaction, 
 
 log = structlog.get_logger()
 
+# A leader looks at its outbox many times a second. One that stands still, its process or its machine, loses its session after
+# this and with it the lock, so that another replica goes on; what the late one sends is the same to the byte.
+STANDS_STILL_S = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
@@ -41,6 +46,12 @@ class Numbered:
     last_of_batch: bool
 
 
+def lock_of(schema: str) -> int:
+    """The advisory lock that the one relay at work holds in its province's database."""
+    return int.from_bytes(hashlib.sha256(f"relay:{schema}".encode()).digest()[:8], "big", signed=True)
+
+
+@lru_cache(maxsize=65536)  # a case says many things, and murmur2 is written in Python
 def partition_of(key: str, partitions: int = topics.PARTITIONS) -> int:
     """Where a key lives: Kafka's own murmur2 rule."""
     return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
@@ -132,9 +143,10 @@ class Relay:
         self._clock = clock
         self._batch = batch
         self._poll_s = poll_s
-        self._lock = int.from_bytes(hashlib.sha256(f"relay:{schema}".encode()).digest()[:8], "big", signed=True)
+        self._lock = lock_of(schema)
         self._wake = asyncio.Event()
         self._busy = False
+        self._stands_by = False
         self._head = (0, NO_CHECKPOINT)  # last number and checkpoint digest, known only to the leader
         self.waits_for: str | None = "starting"
         self.leads = False
@@ -145,8 +157,8 @@ class Relay:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is known to wait; the database may know more."""
-        return not self._busy and not self._wake.is_set()
+        """Whether nothing is known to wait; the database may know more. What a replica that stands by wrote, the leader sends."""
+        return self._stands_by or (not self._busy and not self._wake.is_set())
 
     async def close(self) -> None:
         """Disconnect from Kafka."""
@@ -161,6 +173,8 @@ class Relay:
                     ("SET enable_seqscan = off", "SET enable_hashjoin = off", "SET enable_mergejoin = off")
                 ) as connection:
                     await self._lead(connection)
+                    still_s = max(STANDS_STILL_S, 2 * self._poll_s)
+                    await connection.execute(f"SET idle_session_timeout = '{still_s:.0f}s'")
                     attempt = 0
                     await self._work(connection)
             except (KafkaError, *TRANSIENT) as error:
@@ -175,7 +189,12 @@ class Relay:
     async def _lead(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         """Wait until this replica is the one that may publish."""
         self.waits_for = None
-        await connection.fetchval("SELECT pg_advisory_lock($1)", self._lock, timeout=3600)
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", self._lock):
+            self._stands_by = True
+            try:
+                await connection.fetchval("SELECT pg_advisory_lock($1)", self._lock, timeout=3600)
+            finally:
+                self._stands_by = False
         self.leads = True
 
     async def _work(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -253,9 +272,11 @@ class Relay:
             if sent_through > marked:
                 tx.defer(self._sql["mark_sent"], sent_through)
             tx.defer(self._sql["add_checkpoint"], first, last, signed.checkpoint, signed.signature, signed.digest)
-            tx.defer(self._sql["number"], [row["seq"] for row in rows], list(range(first, last + 1)), proofs, last)
+            places = [row["seq"] for row in rows]
+            tx.defer(self._sql["not_pending"], places)
+            tx.defer(self._sql["number"], places, list(range(first, last + 1)), proofs, last)
             done = await tx.flush()
-            assert done == f"UPDATE {len(rows)}", (done, first, last)
+            assert done == f"INSERT 0 {len(rows)}", (done, first, last)
         COUNTS.note("relay", tx.statements)
         self._head = (last, signed.digest)
         checkpoint = _signed(signed.checkpoint, signed.signature)

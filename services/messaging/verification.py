@@ -29,6 +29,14 @@ class _Verified:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Whose signature covers a record (`province/service`), and the digest of its checkpoint."""
+
+    service: str
+    digest: str
+
+
 class Verifier:
     """Verifies one signature a batch and one short path a record."""
 
@@ -53,17 +61,10 @@ class Verifier:
 
     def _proven(self, record: Received) -> str:
         """The digest of the checkpoint that proves the record."""
-        verified = self._checkpoint(record.headers.get(topics.CHECKPOINT, b""))
-        checkpoint = verified.checkpoint
-        if not checkpoint.first <= record.number <= checkpoint.last:
-            raise Unverified(QuarantineReason.BAD_PROOF, "the number is not in the batch")
-        size = checkpoint.last - checkpoint.first + 1
-        root = root_of(leaf(record.value), record.number - checkpoint.first, size, record.headers.get(topics.PROOF, b""))
-        if root is None or root.hex() != checkpoint.root:
-            raise Unverified(QuarantineReason.BAD_PROOF, "the record is not in the signed batch")
+        signed = self.signed(record)
         assert record.envelope is not None
-        if record.envelope.service != checkpoint.service:
-            raise Unverified(QuarantineReason.WRONG_SENDER, f"{checkpoint.service} signed for {record.envelope.service}")
+        if record.envelope.service != signed.service:
+            raise Unverified(QuarantineReason.WRONG_SENDER, f"{signed.service} signed for {record.envelope.service}")
         if record.key != record.envelope.subject:
             raise Unverified(QuarantineReason.WRONG_KEY, f"it is about {record.envelope.subject}")
         fact = record.fact
@@ -74,7 +75,23 @@ class Verifier:
                 raise Unverified(QuarantineReason.WRONG_ADDRESSEE, f"addressed to {fact.addressee}")
         elif record.topic != topics.journal(record.envelope.province):
             raise Unverified(QuarantineReason.WRONG_ADDRESSEE, "a journal holds its own province's facts alone")
-        return verified.digest
+        return signed.digest
+
+    def signed(self, record: Received) -> Signed:
+        """Who signed exactly these bytes, whatever they say; a record that cannot be decoded may be signed, too.
+
+        Raises:
+            Unverified: when nobody did whom the directory knows.
+        """
+        verified = self._checkpoint(record.headers.get(topics.CHECKPOINT, b""))
+        checkpoint = verified.checkpoint
+        if not checkpoint.first <= record.number <= checkpoint.last:
+            raise Unverified(QuarantineReason.BAD_PROOF, "the number is not in the batch")
+        size = checkpoint.last - checkpoint.first + 1
+        root = root_of(leaf(record.value), record.number - checkpoint.first, size, record.headers.get(topics.PROOF, b""))
+        if root is None or root.hex() != checkpoint.root:
+            raise Unverified(QuarantineReason.BAD_PROOF, "the record is not in the signed batch")
+        return Signed(checkpoint.service, verified.digest)
 
     def _checkpoint(self, header: bytes) -> _Verified:
         found = self._known.get(header)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ log = structlog.get_logger()
 
 # Our statements are short; to compile them would cost many times their run. The relay's `enable_seqscan = off` makes every cost
 # look high enough for it.
-_SETTINGS = {"jit": "off"}
+# A process that stands still in the middle of a transaction would keep everybody else from what it has locked. The server takes
+# its session away, and whoever handles the same records in its stead goes on; no transaction of ours pauses so long by itself.
+_SETTINGS = {"jit": "off", "idle_in_transaction_session_timeout": "15s"}
 
 _NAME = re.compile(r"^-- ([a-z_0-9]+) --$", re.MULTILINE)
 _PARAMETER = re.compile(r"\$(\d+)")
@@ -30,6 +33,7 @@ TRANSIENT: tuple[type[BaseException], ...] = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that the server has just ended, before the client has seen the end
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InsufficientResourcesError,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
@@ -111,7 +115,10 @@ class Transaction:
         return await self._connection.execute(statement, *values)
 
     def defer(self, statement: str, *values: object) -> None:
-        """Note an INSERT or UPDATE whose answer nobody needs. Of what is noted together, each row may be written once."""
+        """Note an INSERT, UPDATE or DELETE whose answer nobody needs. Of what is noted together, each row may be written once.
+
+        `{before}` in a statement stands for what the statement noted just before it returns.
+        """
         self._deferred.append((statement, values))
 
     async def flush(self) -> str:
@@ -135,13 +142,17 @@ class Transaction:
 
 @cache
 def together(statements: tuple[str, ...]) -> str:
-    """Several writes as one statement: all but the last become common table expressions, parameters are counted on."""
+    """Several writes as one statement: all but the last become common table expressions, parameters are counted on.
+
+    `{before}` becomes the name of the write before.
+    """
     parts: list[str] = []
     used = 0
-    for statement in statements:
+    for at, statement in enumerate(statements):
         most = max((int(number) for number in _PARAMETER.findall(statement)), default=0)
         shift = used
-        parts.append(_PARAMETER.sub(lambda found, shift=shift: f"${int(found[1]) + shift}", statement).rstrip().rstrip(";"))  # type: ignore[misc]
+        part = _PARAMETER.sub(lambda found, shift=shift: f"${int(found[1]) + shift}", statement)  # type: ignore[misc]
+        parts.append(part.replace("{before}", f"w{at - 1}").rstrip().rstrip(";"))
         used += most
     if len(parts) == 1:
         return parts[0]
@@ -163,6 +174,7 @@ class Database:
         self._name = name
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
+        self._answered_at = float("-inf")
 
     async def open(self) -> None:
         """Open the pool; raises what asyncpg raises when the server is away."""
@@ -201,6 +213,12 @@ class Database:
         """Whether the pool was opened."""
         return self._pool is not None
 
+    @property
+    def connections(self) -> dict[str, int]:
+        """How many connections are in use, how many are idle, and how many there may be at most."""
+        size, idle = (self._pool.get_size(), self._pool.get_idle_size()) if self._pool is not None else (0, 0)
+        return {"in_use": size - idle, "idle": idle, "most": self._size}
+
     @asynccontextmanager
     async def transaction(self, purpose: str) -> AsyncIterator[Transaction]:
         """One transaction: committed when the block ends, rolled back when it raises.
@@ -216,6 +234,7 @@ class Database:
                 yield tx
                 await tx.flush()
             COUNTS.note(tx.purpose, tx.statements)
+            self._answered_at = time.monotonic()
         for callback in tx.afterwards:
             callback()
 
@@ -233,10 +252,13 @@ class Database:
             await connection.close(timeout=5)
 
     async def answers(self) -> bool:
-        """Whether the server answers now; for readiness."""
+        """Whether the server answers now; for readiness. A pool that is all in use answers by what it does."""
+        asked_at = time.monotonic()
         try:
             async with asyncio.timeout(3), self.transaction("readiness") as tx:
                 return bool(await tx.value("SELECT true"))
+        except TimeoutError:
+            return self._answered_at > asked_at
         except TRANSIENT:
             return False
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from contracts.base import Fact
@@ -95,6 +96,14 @@ class Service:
             return len(rows)
         finally:
             await admin.close()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_tracebacks() -> None:
+    """Drawn with every local variable, a traceback takes seconds, and these tests make many on purpose."""
+    processors = structlog.get_config()["processors"]
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors[:-1], renderer])
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The batch handler: once whatever is delivered, poison parked with its case, and nothing lost when the database goes away."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from contracts.documents import (
     ContactLetter,
     ContactLetterDocument,
     Document,
+    InformationForm,
+    InformationFormDocument,
     Reminder,
     ReminderDocument,
 )
@@ -30,7 +33,7 @@ from services.runtime.clock import Clock
 from services.runtime.database import COUNTS, Transaction
 from tests.builders import a
 from tests.exchange import Exchange, KafkaRecord
-from tests.integration.messaging.conftest import SCHEMA, SERVICE, Service, until
+from tests.integration.messaging.conftest import SCHEMA, SERVICE, Service
 
 SENDER = "33/destination-agency"
 
@@ -42,7 +45,10 @@ class Desk:
         self.service = service
         self.calls: list[list[int]] = []
         self.told = 0
+        self.delayed = 0
         self.guilty: dict[str, Exception] = {}
+        self.poison: dict[str, QuarantineReason] = {}
+        self.poison_at: dict[int, QuarantineReason] = {}
         self.hold: asyncio.Event | None = None
         self.entered = asyncio.Event()
         self.handler = BatchHandler(
@@ -56,11 +62,15 @@ class Desk:
             wants=(ContactLetterDocument, CompletionDocument),
             work=self.work,
             told=self._told,
+            delayed=self._delayed,
             **options,
         )
 
     def _told(self) -> None:
         self.told += 1
+
+    def _delayed(self) -> None:
+        self.delayed += 1
 
     async def work(self, tx: Transaction, records: Sequence[Received]) -> None:
         self.calls.append([record.offset for record in records])
@@ -75,6 +85,9 @@ class Desk:
         for record in records:
             if record.key in self.guilty:
                 raise self.guilty[record.key]
+            reason = self.poison.get(record.key) or self.poison_at.get(record.offset)
+            if reason is not None:
+                raise Poison(record, reason, "told to be wrong")
 
     async def handle(self, *records: KafkaRecord) -> None:
         await self.handler.handle([Received.of(record) for record in records])
@@ -87,6 +100,11 @@ class Desk:
         """Reasons by offset."""
         rows = await self.service.rows('SELECT "offset", reason FROM origin_agency.quarantine ORDER BY "offset"')
         return {row["offset"]: row["reason"] for row in rows}
+
+    async def states(self) -> dict[int, str]:
+        """States by offset."""
+        rows = await self.service.rows('SELECT "offset", state FROM origin_agency.quarantine ORDER BY "offset"')
+        return {row["offset"]: row["state"] for row in rows}
 
 
 @pytest.fixture(scope="module")
@@ -350,17 +368,25 @@ async def test_a_fact_that_a_journals_reader_does_not_want_is_passed_over(desk: 
     assert await desk.parked() == {}
 
 
-async def test_a_mistake_in_the_work_parks_the_guilty_record_alone(desk: Desk, exchange: Exchange) -> None:
+async def test_a_mistake_in_the_work_leaves_the_guilty_record_waiting_for_its_next_try_and_all_other_cases_flow(
+    desk: Desk, service: Service, exchange: Exchange
+) -> None:
     sick, well, other = cases(3)
     batch = letters(exchange, well, sick, other, sick)
+    desk = Desk(service, exchange, pauses_s=(3600,))  # whoever waits for that does not come to an end
     desk.guilty[sick] = KeyError("a bug")
 
     await desk.handle(*batch)
 
-    assert await desk.effects() == [well, other]
+    assert sorted(await desk.effects()) == sorted([well, other])
     assert await desk.parked() == {1: "handler_failed", 3: "behind_parked"}
-    (row,) = await desk.service.rows("SELECT attempts, detail FROM origin_agency.quarantine WHERE reason = 'handler_failed'")
-    assert (row["attempts"], row["detail"]) == (3, "KeyError after 3 attempts")
+    rows = await desk.service.rows('SELECT state, attempts, detail FROM origin_agency.quarantine ORDER BY "offset"')
+    assert [tuple(row) for row in rows] == [
+        ("waiting", 1, "KeyError after 1 try"),
+        ("behind", 0, "its case has something in quarantine"),
+    ]
+    assert await told(desk.service) == []
+    assert desk.delayed == 1
 
 
 @pytest.mark.parametrize("mistake", ["a value that is too large", "a text that cannot be kept", "a row that exists already"])
@@ -388,6 +414,7 @@ async def test_a_mistake_that_the_database_finds_is_a_mistake_and_no_reason_to_w
 
     assert await desk.effects() == [well]
     assert await desk.parked() == {0: "handler_failed"}
+    assert await desk.states() == {0: "waiting"}
 
 
 async def test_a_record_that_the_work_refuses_by_name_is_parked_with_that_name_at_once(
@@ -409,19 +436,142 @@ async def test_a_record_that_the_work_refuses_by_name_is_parked_with_that_name_a
     assert await desk.parked() == {0: "unopenable"}
 
 
-async def test_a_mistake_that_passes_on_the_second_try_parks_nothing(desk: Desk, exchange: Exchange) -> None:
+@pytest.mark.parametrize("at", [0, 99, 199])
+async def test_a_named_poison_in_a_batch_of_two_hundred_costs_one_more_run(desk: Desk, exchange: Exchange, at: int) -> None:
+    named = cases(200)
+    batch = letters(exchange, *named)
+    desk.poison[named[at]] = QuarantineReason.UNOPENABLE
+    before = COUNTS.commits
+
+    await desk.handle(*batch)
+
+    assert [len(call) for call in desk.calls] == [200, 199]
+    assert COUNTS.commits - before == 1
+    assert await desk.effects() == [case for case in named if case != named[at]]
+    assert await desk.parked() == {at: "unopenable"}
+
+
+async def test_an_unnamed_poison_in_a_batch_of_two_hundred_is_found_by_halving(desk: Desk, exchange: Exchange) -> None:
+    named = cases(200)
+    batch = letters(exchange, *named)
+    desk.guilty[named[117]] = KeyError("a bug")
+    before = COUNTS.commits
+
+    await desk.handle(*batch)
+
+    assert COUNTS.commits - before <= 9
+    assert len(desk.calls) <= 17
+    alone = Counter(call[0] for call in desk.calls if len(call) == 1)
+    assert all(times == 1 for times in alone.values())
+    assert len(alone) <= 3
+    assert sorted(await desk.effects()) == sorted(set(named) - {named[117]})
+    assert await desk.parked() == {117: "handler_failed"}
+
+
+async def test_many_poisons_in_one_batch_park_themselves_alone(desk: Desk, exchange: Exchange) -> None:
+    named = cases(64)
+    batch = letters(exchange, *named)
+    bad, odd = named[5::8], named[7::16]
+    desk.poison = dict.fromkeys(bad, QuarantineReason.UNOPENABLE)
+    desk.guilty = {case: KeyError("a bug") for case in odd}
+
+    await desk.handle(*batch)
+
+    assert sorted(await desk.effects()) == sorted(set(named) - set(bad) - set(odd))
+    reasons = await desk.parked()
+    assert Counter(reasons.values()) == Counter({"unopenable": len(bad), "handler_failed": len(odd)})
+    assert len(desk.calls) < 120
+
+
+async def test_what_comes_after_a_poison_of_its_case_waits_behind_it_and_what_came_before_takes_effect(
+    desk: Desk, exchange: Exchange
+) -> None:
+    sick, well = cases(2)
+    batch = letters(exchange, sick, sick, well, sick)
+    desk.poison_at[batch[1].offset] = QuarantineReason.UNEXPECTED
+
+    await desk.handle(*batch)
+
+    assert await desk.effects() == [sick, well]
+    assert await desk.parked() == {1: "unexpected", 3: "behind_parked"}
+    assert await desk.states() == {1: "parked", 3: "behind"}
+
+
+async def test_who_has_no_part_in_a_case_does_not_hold_it_up(desk: Desk, exchange: Exchange) -> None:
+    case, other = cases(2)
+    batch = letters(exchange, case, other, case)
+    desk.poison_at[0] = QuarantineReason.WRONG_SENDER
+
+    await desk.handle(*batch)
+    await desk.handle(letters(exchange, case)[0].but(offset=9))
+
+    assert await desk.effects() == [other, case, case]
+    assert await desk.parked() == {0: "wrong_sender"}
+    (row,) = await desk.service.rows("SELECT case_key, record_key FROM origin_agency.quarantine")
+    assert tuple(row) == ("unproven:exchange.44-0-0", case)
+
+
+async def test_a_proven_document_of_the_other_role_does_not_hold_its_case_up(desk: Desk, exchange: Exchange) -> None:
     (case,) = cases(1)
-    desk.guilty[case] = KeyError("once")
-    record = letters(exchange, case)[0]
+    form = Sealer(exchange.directory(), "33").seal(InformationFormDocument, a(InformationForm), case_id=case, addressee="44")
+    (stray,) = exchange.publish(form, service="33/origin-agency")
 
-    async def forgive() -> None:
-        await until(lambda: len(desk.calls) >= 2)
-        desk.guilty.clear()
-
-    await asyncio.gather(desk.handle(record), forgive())
+    await desk.handle(stray.with_header(topics.ROLE, b"origin-agency"))
+    await desk.handle(letters(exchange, case)[0].but(offset=1))
 
     assert await desk.effects() == [case]
-    assert await desk.parked() == {}
+    assert await desk.parked() == {0: "unexpected"}
+
+
+async def test_a_poison_that_comes_again_at_another_place_is_not_parked_twice(desk: Desk, exchange: Exchange) -> None:
+    (case,) = cases(1)
+    (record,) = letters(exchange, case)
+    desk.poison[case] = QuarantineReason.UNOPENABLE
+
+    await desk.handle(record)
+    await desk.handle(record.but(offset=7))
+
+    assert await desk.parked() == {0: "unopenable"}
+    assert await desk.effects() == []
+
+
+async def test_a_replica_that_waited_for_a_poisons_parking_sees_it(desk: Desk, service: Service, exchange: Exchange) -> None:
+    """The other replica's batch has the poison and what follows; it must not let that pass while the first is parking."""
+    (case,) = cases(1)
+    first, second = letters(exchange, case, case)
+    desk.poison_at[0] = QuarantineReason.UNEXPECTED
+    other = Desk(service, exchange)
+    parking, go_on = asyncio.Event(), asyncio.Event()
+    park = desk.handler.quarantine.park
+
+    async def slowly(*parts: Any, **named: Any) -> Any:
+        found = await park(*parts, **named)
+        parking.set()
+        await go_on.wait()
+        return found
+
+    desk.handler.quarantine.park = slowly  # type: ignore[method-assign]
+    one = asyncio.create_task(desk.handle(first))
+    await parking.wait()
+    two = asyncio.create_task(other.handle(first, second))
+    await asyncio.sleep(0.3)
+    go_on.set()
+    await asyncio.gather(one, two)
+
+    assert await desk.effects() == []
+    assert await desk.parked() == {0: "unexpected", 1: "behind_parked"}
+
+
+async def test_work_that_blames_a_record_of_another_batch_is_a_mistake_like_any_other(desk: Desk, exchange: Exchange) -> None:
+    sick, well = cases(2)
+    batch = letters(exchange, sick, well)
+    stranger = Received.of(letters(exchange, new_id())[0].but(offset=77)).read()
+    desk.guilty[sick] = Poison(stranger, QuarantineReason.UNEXPECTED, "not one of these")
+
+    await desk.handle(*batch)
+
+    assert await desk.effects() == [well]
+    assert await desk.states() == {0: "waiting"}
 
 
 async def test_when_the_database_goes_away_in_the_middle_nothing_is_lost_and_all_is_handled_once(

@@ -58,6 +58,7 @@ class Origin:
                 "directory_root": root_fingerprint(secrets),
                 "clock": clock,
                 "max_records": max_records,
+                "retry_pauses_s": (0.1, 0.2, 3.0),
             }
         )
         self.opener = Opener(secrets.sealing_key("44"))
@@ -389,6 +390,48 @@ async def origin_is_slow() -> None:
     await asyncio.sleep(0.2)
 
 
+async def test_what_fails_without_a_name_is_tried_again_by_itself_and_until_then_nobody_is_idle(origin: Origin) -> None:
+    sick, well = cases(2)
+    fails = [KeyError("a bug")] * 3
+
+    async def fail() -> None:
+        if fails:
+            raise fails.pop()
+
+    async with living(origin):
+        origin.before = fail
+        await send(origin, sick)
+        await until(lambda: not fails, seconds=40)
+        said = set()
+        while (in_hand := await origin.house.idle()) is not None:
+            said.add(in_hand)
+            await asyncio.sleep(0.05)
+        await send(origin, well)
+        await until(lambda: well in origin.handled)
+
+    assert origin.handled[:1] == [sick]
+    assert "a record in quarantine waits for its next try" in said
+    (row,) = await origin.service.rows("SELECT state, attempts FROM origin_agency.quarantine")
+    assert (row["state"], row["attempts"]) == ("retried", 4)
+
+
+async def test_operators_decide_through_the_house(origin: Origin) -> None:
+    (sick,) = cases(1)
+
+    async with living(origin):
+        await send(origin, sick, spoil=lambda value, _: value + b" ")
+        await until(lambda: origin.house.handler is not None and not origin.house.handler.in_flight)
+
+        async def parked() -> bool:
+            return bool(await origin.house.operators.overview())
+
+        await until(parked)
+        (entry,) = await origin.house.operators.overview()
+        result = await origin.house.operators.retry(entry["quarantine_id"], who="op-1", reason="once more")
+
+    assert (entry["reason"], result.outcome, result.failure) == ("bad_proof", "failed", "bad_proof")
+
+
 async def test_a_partition_that_does_not_move_is_what_a_service_waits_for(origin: Origin) -> None:
     (case,) = cases(1)
     here = f"exchange.44-{partition_of(case)}"
@@ -438,6 +481,30 @@ async def test_a_database_that_goes_away_in_the_middle_costs_nothing_and_repeats
     assert cut == 2
     assert {row["subject"]: row["count"] for row in rows} == dict.fromkeys(named, 1)
     assert await parked(origin) == {}
+
+
+async def test_an_idle_service_hardly_ever_asks_for_records_and_takes_at_once_what_comes(origin: Origin) -> None:
+    (named,) = cases(1)
+    async with living(origin):
+        fetcher = origin.house._subscriber.consumer._fetcher
+        look, looks = fetcher.fetched_records, 0
+
+        async def counted(*arguments: Any, **further: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            return await look(*arguments, **further)
+
+        fetcher.fetched_records = counted
+        await asyncio.sleep(2)
+        looks_while_idle = looks
+        await send(origin, named)
+
+        async def handled() -> bool:
+            return origin.handled == [named]
+
+        await until(handled, seconds=5)
+
+    assert 1 <= looks_while_idle <= 8
 
 
 async def test_what_comes_while_a_service_is_down_is_handled_when_it_is_up_again(origin: Origin) -> None:
@@ -538,3 +605,19 @@ async def test_what_is_opened_with_the_service_is_closed_with_it(origin: Origin)
 
     assert closed == [True]
     assert not origin.house.database.is_open
+
+
+async def test_what_should_run_as_long_as_the_service_and_ended_is_told(origin: Origin) -> None:
+    async def nothing() -> None:
+        return None
+
+    origin.house.also_run("clocks", nothing)
+    origin.house.once("due dates", no_work)
+    async with living(origin):
+        await until(lambda: bool(origin.house.alive()))
+
+        assert origin.house.alive() == {"clocks": "has ended, and should run as long as the service"}
+
+
+async def no_work() -> int:
+    return 0

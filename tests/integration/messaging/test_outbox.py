@@ -1,21 +1,28 @@
 """The outbox is the service's journal: written with the business, numbered once, and never changed or deleted again."""
 
+import shutil
+from pathlib import Path
+
 import asyncpg
 import pytest
 
 from contracts.documents import ContactLetter, ContactLetterDocument
 from contracts.envelope import encode, envelope, new_id
 from contracts.events import FundsReceived
+from services import messaging
 from services.messaging.outbox import outgoing
+from services.runtime.migrate import Area, migrate
 from tests.builders import CASE, a
 from tests.exchange import NOON
 from tests.integration.messaging.conftest import SERVICE, Service, some
+
+MIGRATIONS = Path(messaging.__file__).parent / "migrations"
 
 
 async def test_what_is_told_stands_in_the_outbox_with_its_exact_bytes_in_order(service: Service) -> None:
     told = await service.tell(*some(3), case=CASE)
 
-    rows = await service.rows("SELECT * FROM origin_agency.outbox ORDER BY seq")
+    rows = await service.rows("SELECT * FROM origin_agency.log ORDER BY seq")
 
     assert [row["payload"] for row in rows] == [encode(message) for message in told]
     assert [row["event_id"] for row in rows] == [message.id for message in told]
@@ -67,21 +74,47 @@ async def test_a_step_taken_twice_collides_on_its_derived_id(service: Service) -
         await again()
 
 
-@pytest.mark.parametrize("column", ["number = 2", "proof = ''", "checkpoint = 2"])
-async def test_a_numbered_row_cannot_change_not_even_for_the_relay(service: Service, column: str) -> None:
+@pytest.mark.parametrize("table", ["outbox", "numbered"])
+async def test_a_row_of_the_journal_cannot_be_changed_by_the_owner_either(service: Service, table: str) -> None:
     await service.tell(*some(1))
-    await service.as_role("UPDATE origin_agency.outbox SET number = 1, proof = '', checkpoint = 1")
+    await service.as_role("INSERT INTO origin_agency.numbered VALUES (1, 1, '', 1)")
 
-    with pytest.raises(asyncpg.RaiseError, match="numbered and cannot change"):
-        await service.as_role(f"UPDATE origin_agency.outbox SET {column}")
+    with pytest.raises(asyncpg.RaiseError, match="of the journal is kept as it is"):
+        await service.execute(f"UPDATE origin_agency.{table} SET seq = DEFAULT")
 
 
-async def test_a_numbered_row_cannot_be_changed_by_the_owner_either(service: Service) -> None:
+async def test_a_row_gets_one_number(service: Service) -> None:
     await service.tell(*some(1))
-    await service.as_role("UPDATE origin_agency.outbox SET number = 1, proof = '', checkpoint = 1")
+    await service.as_role("INSERT INTO origin_agency.numbered VALUES (1, 1, '', 1)")
 
-    with pytest.raises(asyncpg.RaiseError, match="numbered and cannot change"):
-        await service.execute("UPDATE origin_agency.outbox SET payload = 'forged'")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await service.as_role("INSERT INTO origin_agency.numbered VALUES (2, 1, '', 2)")
+
+
+async def test_a_journal_that_was_numbered_in_its_own_rows_moves_with_its_numbers(service: Service, tmp_path: Path) -> None:
+    older = Area("older", tmp_path, (("schema", "older"), ("role", "p44_origin_agency")))
+    first, *later = sorted(MIGRATIONS.glob("*.sql"))
+    shutil.copy(first, tmp_path)
+    await migrate(service.owner_url, [older])
+    for number in (1, 2, None):
+        await service.rows(
+            "INSERT INTO older.outbox (event_id, topic, key, type, subject, payload, number, proof, checkpoint)"
+            " VALUES (gen_random_uuid(), 't', 'k', 't', 's', 'bytes', $1::bigint, CASE WHEN $1 > 0 THEN 'proof'::bytea END, $1)",
+            number,
+        )
+
+    for file in later:
+        shutil.copy(file, tmp_path)
+    await migrate(service.owner_url, [older])
+
+    rows = await service.rows("SELECT seq, number, proof, checkpoint, payload FROM older.log ORDER BY seq")
+    assert [(row["seq"], row["number"], row["proof"], row["checkpoint"]) for row in rows] == [
+        (1, 1, b"proof", 1),
+        (2, 2, b"proof", 2),
+        (3, None, None, None),
+    ]
+    assert {row["payload"] for row in rows} == {b"bytes"}
+    assert [row["seq"] for row in await service.rows("SELECT seq FROM older.pending")] == [3]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +124,8 @@ async def test_a_numbered_row_cannot_be_changed_by_the_owner_either(service: Ser
         "TRUNCATE origin_agency.outbox",
         "UPDATE origin_agency.outbox SET payload = 'forged'",
         "UPDATE origin_agency.outbox SET key = 'elsewhere'",
+        "UPDATE origin_agency.numbered SET number = 7",
+        "DELETE FROM origin_agency.numbered",
         "DELETE FROM origin_agency.checkpoints",
         "UPDATE origin_agency.checkpoints SET signature = ''",
         "DELETE FROM origin_agency.inbox",
@@ -110,7 +145,7 @@ async def test_the_service_itself_may_not_rewrite_its_past(service: Service, sta
         await service.as_role(statement)
 
 
-@pytest.mark.parametrize("table", ["outbox", "checkpoints", "inbox", "quarantine", "relay"])
+@pytest.mark.parametrize("table", ["outbox", "numbered", "pending", "log", "checkpoints", "inbox", "quarantine", "relay"])
 async def test_another_service_of_the_province_may_not_even_look(service: Service, table: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await service.as_role(f"SELECT * FROM destination_agency.{table}")

@@ -49,7 +49,7 @@ class DyingSender(Sender):
 
 
 async def numbers(service: Service) -> list[int]:
-    return [row["number"] for row in await service.rows("SELECT number FROM origin_agency.outbox ORDER BY seq")]
+    return [row["number"] for row in await service.rows("SELECT number FROM origin_agency.log ORDER BY seq")]
 
 
 async def sent_through(service: Service) -> int:
@@ -128,7 +128,7 @@ async def test_the_database_keeps_the_evidence_with_the_row(service: Service) ->
         await until(lambda: sent_all(service, 3))
 
     rows = await service.rows(
-        "SELECT o.payload, o.number, o.proof, c.* FROM origin_agency.outbox o"
+        "SELECT o.payload, o.number, o.proof, c.* FROM origin_agency.log o"
         " JOIN origin_agency.checkpoints c ON c.last = o.checkpoint"
     )
     for row in rows:
@@ -148,7 +148,7 @@ async def test_a_crash_after_numbering_sends_the_same_bytes_again(service: Servi
             await dying.run()
         await dying.close()
         assert await sent_through(service) == 0
-        stored = await service.rows("SELECT number, proof, payload FROM origin_agency.outbox WHERE number IS NOT NULL ORDER BY 1")
+        stored = await service.rows("SELECT number, proof, payload FROM origin_agency.log WHERE number IS NOT NULL ORDER BY 1")
         async with running(service.relay(batch=4)):
             await tail.until(6 + 2 + (4 + 1) * after_sending)
             records = await tail.rest()
@@ -249,7 +249,7 @@ async def test_writers_that_commit_at_the_same_time_lose_nothing_and_each_case_k
         await asyncio.gather(writer(CASE), writer(OTHER_CASE))
         records = await tail.until(80)
 
-    rows = await service.rows("SELECT number, key FROM origin_agency.outbox ORDER BY seq")
+    rows = await service.rows("SELECT number, key FROM origin_agency.log ORDER BY seq")
     assert sorted(row["number"] for row in rows) == list(range(1, 81))
     for case in (CASE, OTHER_CASE):
         mine = [number_of(record) for record in records if record.key == case.encode()]

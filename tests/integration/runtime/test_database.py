@@ -68,6 +68,12 @@ def test_parameters_of_statements_that_run_together_are_counted_on() -> None:
     assert together(("SELECT $1;",)) == "SELECT $1"
 
 
+def test_a_write_may_take_what_the_one_before_it_returns() -> None:
+    found = together(("DELETE FROM a", "INSERT INTO b VALUES ($1) RETURNING c", "INSERT INTO d SELECT c FROM {before};"))
+
+    assert found.endswith("w1 AS (\nINSERT INTO b VALUES ($1) RETURNING c\n)\nINSERT INTO d SELECT c FROM w1")
+
+
 async def test_statements_and_commits_are_counted_by_purpose(url: str) -> None:
     database = Database(url)
     before = list(COUNTS.by_purpose.get("counted", [0, 0]))
@@ -198,3 +204,41 @@ async def test_a_session_is_a_connection_of_its_own_whose_lock_ends_with_it(url:
         assert not await second.fetchval("SELECT pg_try_advisory_lock(44)")
     async with database.session() as third:
         assert await third.fetchval("SELECT pg_try_advisory_lock(44)")
+
+
+async def test_a_transaction_that_stands_still_is_taken_away_and_that_passes_by_itself(url: str) -> None:
+    database = Database(url, size=2)
+
+    async def stand_still() -> None:
+        async with database.transaction("test") as tx:
+            assert await tx.value("SHOW idle_in_transaction_session_timeout") == "15s"
+            await tx.execute("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
+            await tx.value("SELECT pg_advisory_xact_lock(7)")
+            await asyncio.sleep(0.5)
+            await tx.execute("SELECT 1")
+
+    with pytest.raises(TRANSIENT):
+        await stand_still()
+
+    async with database.transaction("test") as tx:
+        assert await tx.value("SELECT pg_try_advisory_xact_lock(7)")
+    await database.close()
+
+
+async def test_a_pool_that_is_all_in_use_and_moves_answers(url: str) -> None:
+    """A long queue for connections is noise; a server that does nothing is not."""
+    database = Database(url, size=1)
+
+    async def work() -> None:
+        async with database.transaction("test") as tx:
+            await tx.value("SELECT pg_sleep(0.5)")
+
+    queue = [asyncio.create_task(work()) for _ in range(9)]
+    await asyncio.sleep(0.1)
+    used = database.connections
+    answers = await database.answers()
+    await asyncio.gather(*queue)
+    await database.close()
+
+    assert answers
+    assert used == {"in_use": 1, "idle": 0, "most": 1}

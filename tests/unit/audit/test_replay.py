@@ -9,6 +9,7 @@ import pytest
 
 from contracts import events
 from contracts.base import Fact, Items
+from contracts.documents import RejectionToOriginDocument
 from services.audit.archive import ArchiveRefused
 from services.audit.replay import Area, Difference, ReplayReport, replay
 from services.audit.verify import Outcome
@@ -18,6 +19,7 @@ from tests.unit.audit.builders import (
     ITEMS,
     LI,
     LI_IN_33,
+    SEALED,
     World,
     a_form,
     a_transfer,
@@ -52,6 +54,11 @@ def altering(kind: type[Fact], change: Callable[[Any], Fact | None]) -> World:
     world = World()
     world.alter = lambda fact: change(fact) if isinstance(fact, kind) else fact
     return world
+
+
+def by_policy(policy: str) -> Callable[[Any], Fact]:
+    """Approved by the system under a policy."""
+    return with_(maker="rule:form-and-money-agree@2026-09", checker=policy)
 
 
 def with_(**changes: Any) -> Callable[[Any], Fact]:
@@ -406,3 +413,52 @@ def test_money_for_a_case_that_nobody_knows_stands_in_suspense_and_breaks_no_ord
     world.say("33/destination-agency", CASE, received)
 
     assert replayed(world, tmp_path).verdict is Outcome.AGREES
+
+
+def test_what_persons_and_what_rules_approved_is_counted_apart(tmp_path: Path) -> None:
+    world = altering(events.Completed, by_policy("policy:automatic-approvals"))
+    a_transfer(world)
+
+    report = replayed(world, tmp_path)
+
+    counted = {each.province: (each.approved_by_persons, each.approved_by_rules) for each in report.provinces}
+    assert report.verdict is Outcome.AGREES, report.first
+    assert counted == {"33": (1, 1), "44": (2, 0)}
+
+
+@pytest.mark.parametrize("kind", [events.Completed, events.FundsRemitted], ids=["completed", "remitted"])
+@pytest.mark.parametrize(
+    ("limit_fen", "found"), [(ITEMS.total_fen, []), (ITEMS.total_fen - 1, ["ABOVE_LIMIT"])], ids=["at", "above"]
+)
+def test_a_policy_that_named_a_limit_and_did_not_keep_to_it_is_found(
+    tmp_path: Path, kind: type[Fact], limit_fen: int, found: list[str]
+) -> None:
+    world = altering(kind, by_policy(f"policy:automatic-approvals?limit_fen={limit_fen}"))
+    a_transfer(world)
+
+    assert kinds(replayed(world, tmp_path)) == found
+
+
+def test_a_document_that_was_rejected_and_the_rejection_agree_across_the_provinces(tmp_path: Path) -> None:
+    world = World()
+    an_account(world)
+    form_id = a_form(world, an_application(world))
+    rejection = RejectionToOriginDocument(case_id=CASE, sender="33", addressee="44", sealed=SEALED)
+    rejection_id = world.send("33/destination-agency", rejection, LI_IN_33)
+    world.receive("44/origin-agency", "33/destination-agency", rejection_id, LI)
+    told = events.DocumentRejected(
+        case_id=CASE,
+        person_ref=LI,
+        rejected_by="33/destination-agency",
+        document_id=form_id,
+        document_type="document.information_form",
+        number=1,
+        digest="ab" * 32,
+        code="invalid",
+        remedy="send it again",
+    )
+    world.say("44/origin-agency", CASE, told)
+
+    report = replayed(world, tmp_path, live=world.heads, holdings={})
+
+    assert differences(report) == []

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from contracts import documents, topics
 from contracts.base import SealedForProvince
-from contracts.documents import Body, ContactLetter, Document, InformationForm
+from contracts.documents import Body, ContactLetter, Document, InformationForm, Rejection
 from contracts.registry import DOCUMENTS, FACTS
 from tests.builders import a
 
@@ -26,14 +26,17 @@ def test_a_document_shows_only_its_routing(kind: type[Document]) -> None:
 
 
 @EACH
-def test_every_body_names_its_letter(kind: type[Document]) -> None:
-    assert "letter_no" in kind.body_type.model_fields
+def test_every_body_names_its_letter_and_a_rejection_the_document_that_it_is_about(kind: type[Document]) -> None:
+    named = {"document_type", "number", "digest"} if kind.body_type is Rejection else {"letter_no"}
+
+    assert named <= kind.body_type.model_fields.keys()
 
 
-def test_each_body_belongs_to_one_kind_of_document() -> None:
+def test_each_body_belongs_to_one_kind_of_document_and_a_rejection_to_one_a_role() -> None:
     bodies = [kind.body_type for kind in KINDS]
 
-    assert len(set(bodies)) == len(bodies)
+    assert {body for body in bodies if bodies.count(body) > 1} == {Rejection}
+    assert {kind.to_role for kind in KINDS if kind.body_type is Rejection} == set(topics.ROLES)
     assert set(bodies) == set(Body.__subclasses__())
 
 

@@ -6,7 +6,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.directory import DirectoryEntry
-from services.messaging.directory import Directory, DirectoryReader, DirectoryRefused, open_entry, sign_entry
+from services.messaging.directory import (
+    Directory,
+    DirectoryReader,
+    DirectoryRefused,
+    DirectoryUnread,
+    open_entry,
+    sign_entry,
+)
 from services.messaging.signing import key_id, public_hex
 from services.runtime.broker import KafkaAccess
 from tests.exchange import LONG_AGO, NOON, Exchange
@@ -135,3 +142,15 @@ async def test_what_stands_on_the_topic_and_is_no_entry_is_passed_over(exchange:
     DirectoryReader(directory, KafkaAccess("nowhere:9092", "x", "x", "x"))._take(value)
 
     assert directory.digest() == before
+
+
+def test_while_the_directory_is_not_read_nobody_is_told_that_a_province_has_no_entry(exchange: Exchange) -> None:
+    directory = Directory(exchange.root_fingerprint)
+    DirectoryReader(directory, KafkaAccess("nowhere:9092", "x", "x", "x"))
+
+    directory.learn(sign_entry(exchange.entry("33"), exchange.root))
+
+    assert directory.knows("33")
+    for ask in (directory.knows, directory.entry, directory.sealing_key):
+        with pytest.raises(DirectoryUnread, match="44"):
+            ask("44")
