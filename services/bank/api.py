@@ -1,16 +1,21 @@
 """The bank's HTTP interface: for fund desks, and for whoever runs a scenario."""
 
-from typing import Annotated, Literal
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Query, Request
 
-from contracts.banking import Fault, Holding, OrderTaken, RemittanceOrder, ReturnOrder, Statement
+from contracts.banking import Fault, Holding, OrderTaken, RemittanceOrder, ReturnOrder, Statement, StatementLine
 from contracts.base import Command
-from services.bank.store import BankStore
+from services.bank.standing import Standing
+from services.bank.store import Account, BankStore
 from services.runtime.clock import Clock, ScenarioClock
 from services.runtime.database import COUNTS
 from services.runtime.http import MoveClock, Problem, any_caller
 from services.runtime.identity import Caller, Role
+
+LONGEST_S = 60.0  # how long a question may stand
 
 Anybody = Annotated[Caller, Depends(any_caller)]
 
@@ -28,8 +33,25 @@ def _of_province(caller: Caller, province: str) -> None:
         raise Problem(403, "WRONG_PROVINCE", f"The token is of province {caller.province}, the account of {province}.")
 
 
+async def _unless_gone(request: Request, answer: Coroutine[Any, Any, tuple[StatementLine, ...]]) -> tuple[StatementLine, ...]:
+    """Wait for an answer as long as there is somebody to give it to."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    asking, leaving = asyncio.ensure_future(answer), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return await asking if asking.done() else ()
+    finally:
+        asking.cancel()
+        leaving.cancel()
+
+
 def add_routes(api: FastAPI, store: BankStore, clock: Clock) -> None:
-    """Add the bank's routes."""
+    """Add the bank's routes; `api.state.standing` are the questions that stand there, to be closed when the bank stops."""
+    standing = api.state.standing = Standing(store, clock)
 
     @api.post("/remittances", status_code=201)
     async def remit(order: RemittanceOrder, caller: Anybody) -> OrderTaken:
@@ -44,10 +66,17 @@ def add_routes(api: FastAPI, store: BankStore, clock: Clock) -> None:
         return await store.give_back(order, clock.now())
 
     @api.get("/statement")
-    async def statement(province: str, kind: Literal["payment", "returned"], caller: Anybody, after: int = 0) -> Statement:
-        """A province's statement lines of one kind after a number."""
+    async def statement(
+        province: str,
+        kind: Literal["payment", "returned"],
+        caller: Anybody,
+        request: Request,
+        after: int = 0,
+        wait_s: Annotated[float, Query(ge=0, le=LONGEST_S, allow_inf_nan=False)] = 0,
+    ) -> Statement:
+        """A province's statement lines of one kind after a number. With `wait_s` an answer without lines is held back so long."""
         _of_province(caller, province)
-        return Statement(lines=await store.statement(province, kind, after, clock.now()))
+        return Statement(lines=await _unless_gone(request, standing.lines(Account(province, kind), after, wait_s)))
 
     @api.get("/holdings")
     async def holdings(caller: Anybody) -> list[Holding]:
@@ -83,6 +112,7 @@ def add_routes(api: FastAPI, store: BankStore, clock: Clock) -> None:
             clock.move(wish.now)
         except ValueError as error:
             raise Problem(409, "CLOCK_NOT_MOVED", str(error), field="now") from error
+        standing.look_again()
         return {"now": clock.now().isoformat()}
 
     @api.get("/scenario/counts", include_in_schema=False)
@@ -92,5 +122,5 @@ def add_routes(api: FastAPI, store: BankStore, clock: Clock) -> None:
 
     @api.get("/scenario/idle", include_in_schema=False)
     async def idle() -> dict[str, str | None]:
-        """The bank works only when it is asked."""
-        return {"in_hand": None, "now": clock.now().isoformat()}
+        """The bank works when it is asked, and is done when whoever follows a statement has asked beyond its last line."""
+        return {"in_hand": await standing.unread(), "now": clock.now().isoformat()}

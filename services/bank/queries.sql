@@ -35,26 +35,55 @@ SELECT *
 SELECT true
   FROM pg_advisory_xact_lock(hashtext('bank.lines'))
  WHERE EXISTS (SELECT
-                 FROM bank.payments AS p
-                WHERE p.available_at <= $1
-                  AND NOT EXISTS (SELECT FROM bank.lines AS l WHERE l.payment_id = p.payment_id));
+                 FROM bank.payments
+                WHERE available_at <= $1
+                  AND NOT booked);
 
 -- book_lines --
+WITH due AS (
+    UPDATE bank.payments
+       SET booked = true
+     WHERE available_at <= $1
+       AND NOT booked
+    RETURNING payment_id, kind, remittance_id, case_id, payer, payee, amount_fen, reason
+)
 INSERT INTO bank.lines (payment_id, line_id, kind, remittance_id, case_id, payer, payee, amount_fen, booked_on, reason)
-SELECT p.payment_id, 'L' || p.payment_id, p.kind, p.remittance_id, p.case_id, p.payer, p.payee, p.amount_fen, $2, p.reason
-  FROM bank.payments AS p
- WHERE p.available_at <= $1
-   AND NOT EXISTS (SELECT FROM bank.lines AS l WHERE l.payment_id = p.payment_id)
- ORDER BY p.payment_id;
+SELECT payment_id, 'L' || payment_id, kind, remittance_id, case_id, payer, payee, amount_fen, $2, reason
+  FROM due
+ ORDER BY payment_id
+RETURNING kind, payer, payee;
 
--- statement --
+-- paid_in --
 SELECT line_no, line_id, kind, remittance_id, case_id, payer, payee, amount_fen, booked_on, reason
   FROM bank.lines
- WHERE kind = $2
-   AND CASE WHEN $2 = 'returned' THEN payer ELSE payee END = $1
-   AND line_no > $3
+ WHERE kind = 'payment'
+   AND payee = $1
+   AND line_no > $2
  ORDER BY line_no
  LIMIT 500;
+
+-- returned_to --
+SELECT line_no, line_id, kind, remittance_id, case_id, payer, payee, amount_fen, booked_on, reason
+  FROM bank.lines
+ WHERE kind = 'returned'
+   AND payer = $1
+   AND line_no > $2
+ ORDER BY line_no
+ LIMIT 500;
+
+-- next_paid_in --
+SELECT min(available_at)
+  FROM bank.payments
+ WHERE NOT booked
+   AND kind = 'payment'
+   AND payee = $1;
+
+-- next_returned_to --
+SELECT min(available_at)
+  FROM bank.payments
+ WHERE NOT booked
+   AND kind = 'returned'
+   AND payer = $1;
 
 -- add_faults --
 INSERT INTO bank.faults (case_id, kind, days, amount_fen)
@@ -109,3 +138,15 @@ SELECT payer, payee, taken.fen::bigint AS taken_fen, coalesce(delivered.fen, 0):
   LEFT JOIN returned USING (payer, payee)
   LEFT JOIN given_back USING (payer, payee)
  ORDER BY payer, payee;
+
+-- figures --
+-- For operators: what is under way, and what the bank has lost. What was booked is not read.
+SELECT seen.figure, seen.labels, seen.value
+  FROM (SELECT CASE WHEN available_at IS NULL THEN 'lost' ELSE 'under_way' END AS what, count(*) AS count, sum(amount_fen) AS fen
+          FROM bank.payments
+         WHERE NOT booked
+           AND (available_at IS NULL OR available_at > $1::timestamptz)
+         GROUP BY what) AS payments
+ CROSS JOIN LATERAL (VALUES ('jiexu_bank_payments', ARRAY[payments.what], payments.count::float8),
+                            ('jiexu_bank_payments_fen', ARRAY[payments.what], payments.fen::float8))
+                 AS seen (figure, labels, value);

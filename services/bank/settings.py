@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.clock import Clock, ScenarioClock
+from services.runtime.settings import FromEnvironment
 
 
-class BankSettings(BaseSettings):
+class BankSettings(FromEnvironment):
     """Settings of the embedded bank."""
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     database_url: SecretStr
     token_keys_file: Path

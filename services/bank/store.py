@@ -1,7 +1,8 @@
 """The bank's own books: orders, payments to come, statement lines."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -13,8 +14,21 @@ from services.runtime.http import Problem
 SQL = queries(__file__)
 
 
+LineKind = Literal["payment", "returned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A statement: what came in on a province's account, or what came back to it."""
+
+    province: str
+    kind: LineKind
+
+
 class BankStore:
     """Everything the bank keeps.
+
+    `booked` is called after a commit with the statements that have new lines; whoever wants to hear it sets it.
 
     Args:
         database: the bank's own.
@@ -24,6 +38,7 @@ class BankStore:
     def __init__(self, database: Database, *, delay: timedelta) -> None:
         self._database = database
         self._delay = delay
+        self.booked: Callable[[frozenset[Account]], None] = lambda _: None
 
     async def take(self, order: RemittanceOrder, now: datetime) -> OrderTaken:
         """Take a remittance; the same again is answered the same.
@@ -50,13 +65,15 @@ class BankStore:
             if new is None:
                 return await self._known(tx, order.remittance_id, digest)
             cases = [line.case_id for line in order.lines]
-            await tx.execute(SQL["add_order_lines"], order.remittance_id, cases, [line.amount_fen for line in order.lines])
             faults = {
                 row["case_id"]: Fault(case_id=row["case_id"], kind=row["kind"], days=row["days"], amount_fen=row["amount_fen"])
                 for row in await tx.fetch(SQL["use_faults"], cases)
             }
+            tx.defer(SQL["add_order_lines"], order.remittance_id, cases, [line.amount_fen for line in order.lines])
             planned = payments(order.lines, faults, now=now, delay=self._delay)
-            await self._plan(tx, order.remittance_id, order.payer, order.payee_province, planned)
+            self._plan(tx, order.remittance_id, order.payer, order.payee_province, planned)
+            if any(item.available_at is not None and item.available_at <= now for item in planned):
+                await self._book(tx, now)
         return OrderTaken(remittance_id=order.remittance_id, bank_reference=reference)
 
     async def give_back(self, order: ReturnOrder, now: datetime) -> OrderTaken:
@@ -93,25 +110,36 @@ class BankStore:
             raise Problem(409, "ORDER_REUSED", "Another order has this id.", remedy="Give the new order an id of its own.")
         return OrderTaken(remittance_id=order_id, bank_reference=row["reference"])
 
-    async def _plan(self, tx: Transaction, order_id: str, payer: str, payee: str, planned: Sequence[Payment]) -> None:
+    def _plan(self, tx: Transaction, order_id: str, payer: str, payee: str, planned: Sequence[Payment]) -> None:
         if not planned:
             return
         rows = [
             (order_id, item.case_id, payer, payee, item.amount_fen, item.kind, item.reason, item.available_at) for item in planned
         ]
-        await tx.execute(SQL["add_payments"], *(list(column) for column in zip(*rows, strict=True)))
+        tx.defer(SQL["add_payments"], *(list(column) for column in zip(*rows, strict=True)))
 
-    async def statement(
-        self, province: str, kind: Literal["payment", "returned"], after: int, now: datetime
-    ) -> tuple[StatementLine, ...]:
-        """Book what has become due and give a province's lines after a number."""
+    async def statement(self, province: str, kind: LineKind, after: int, now: datetime) -> tuple[StatementLine, ...]:
+        """Book what has become due and give a province's lines after a number, at most 500."""
+        lines, _ = await self.look(Account(province, kind), after, now)
+        return lines
+
+    async def look(self, account: Account, after: int, now: datetime) -> tuple[tuple[StatementLine, ...], datetime | None]:
+        """Book what has become due; lines of a statement after a number, and where there are none, when the next is due."""
+        paid_in = account.kind == "payment"
         async with self._database.transaction("statement") as tx:
-            if await tx.value(SQL["wait_for_due"], now):
-                await tx.execute(SQL["book_lines"], now, now.date())
-            lines = tuple(StatementLine(**row) for row in await tx.fetch(SQL["statement"], province, kind, after))
-            if not lines:
-                tx.purpose = "poll"
-            return lines
+            await self._book(tx, now)
+            rows = await tx.fetch(SQL["paid_in" if paid_in else "returned_to"], account.province, after)
+            if rows:
+                return tuple(StatementLine(**row) for row in rows), None
+            tx.purpose = "poll"
+            return (), await tx.value(SQL["next_paid_in" if paid_in else "next_returned_to"], account.province)
+
+    async def _book(self, tx: Transaction, now: datetime) -> None:
+        if not await tx.value(SQL["wait_for_due"], now):
+            return
+        rows = await tx.fetch(SQL["book_lines"], now, now.date())
+        new = frozenset(Account(row["payee"] if row["kind"] == "payment" else row["payer"], row["kind"]) for row in rows)
+        tx.after_commit(lambda: self.booked(new))
 
     async def tell_faults(self, faults: Sequence[Fault]) -> None:
         """Keep faults for the next payment of their cases."""
@@ -133,8 +161,10 @@ class BankStore:
                 missing = int(row["ordered_fen"] - row["planned_fen"])
                 if missing > 0:
                     item = Payment(case_id, missing, "payment", now, "found by the bank")
-                    await self._plan(tx, row["order_id"], row["payer"], row["payee"], [item])
+                    self._plan(tx, row["order_id"], row["payer"], row["payee"], [item])
                     found += 1
+            if found or lost:
+                await self._book(tx, now)
         return found + len(lost)
 
     async def holdings(self) -> list[Holding]:

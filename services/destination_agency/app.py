@@ -6,9 +6,12 @@ from contracts import documents, topics
 from services.destination_agency.api import Office, add_routes
 from services.destination_agency.batches import Batches
 from services.destination_agency.desk import Desk
+from services.destination_agency.figures import asked
 from services.destination_agency.funds import FundDesk
 from services.destination_agency.handlers import Handlers
+from services.messaging import quarantine_api
 from services.messaging.received import Received
+from services.records.bank import follow
 from services.records.office import build
 from services.runtime.http import make_api
 from services.runtime.identity import TokenVerifier
@@ -16,7 +19,12 @@ from services.runtime.logs import configure_logs
 from services.runtime.settings import Settings
 
 SERVICE = "destination-agency"
-HEARS = (documents.InformationFormDocument, documents.LetterReturnDocument, documents.WithdrawalAnswerDocument)
+HEARS = (
+    documents.InformationFormDocument,
+    documents.LetterReturnDocument,
+    documents.WithdrawalAnswerDocument,
+    documents.RejectionToDestinationDocument,
+)
 BODY_LIMIT = 16 << 20  # ten thousand applications
 
 
@@ -41,18 +49,26 @@ def app() -> FastAPI:
         work=Handlers(agency, parts.opener).documents,
     )
     bell = house.every(settings.bank_poll_s, "returns", funds.give_back, busy=lambda: funds.busy)
-    house.every(settings.bank_poll_s, "statement", funds.collect, busy=lambda: funds.busy)
+    house.also_run(
+        "statement",
+        lambda: follow(funds.collect, wait_s=settings.bank_wait_s, rest_s=settings.bank_poll_s),
+        busy=lambda: funds.busy,
+    )
     house.also_run("batches", batches.run, busy=lambda: batches.busy)
     house.every(settings.timer_poll_s, "clocks", desk.look_at_clocks)
     house.once("due dates", desk.count_again)
     house.at_end(parts.bank.close)
+    house.ask(asked(agency))
     api = make_api(
         "Jiexu destination agency",
         verifier=TokenVerifier(settings.token_keys_file),
         ready=house.ready,
+        alive=house.alive,
+        figures=house.figures,
         body_limit=BODY_LIMIT,
         lifespan=house.living,
     )
     add_routes(api, Office(house.database, agency, desk, bell, batches, house.relay.wake), settings.province)
+    quarantine_api.add_routes(api, house.operators, settings.province)
     api.include_router(house.scenario())
     return api

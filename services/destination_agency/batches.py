@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 import asyncpg
@@ -25,12 +26,17 @@ CHUNK = 200  # applications a transaction: the knee of the measured curve
 
 
 class Batches:
-    """Keeps submissions and works them off."""
+    """Keeps submissions and works them off.
 
-    def __init__(self, database: Database, agency: Agency, told: Callable[[], None]) -> None:
+    Args:
+        poll_s: after so many seconds it looks without being woken: of a submission whose commit was not heard of nobody tells it.
+    """
+
+    def __init__(self, database: Database, agency: Agency, told: Callable[[], None], *, poll_s: float = 5.0) -> None:
         self._database = database
         self._agency = agency
         self._told = told
+        self._poll_s = poll_s
         self._wake = asyncio.Event()
         self._working = False
 
@@ -59,12 +65,15 @@ class Batches:
         self._wake.set()
         attempt = 0
         while True:
-            await self._wake.wait()
-            self._working = True
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._wake.wait()
+            self._working = self._wake.is_set()  # a look of the safety net alone is not work
             self._wake.clear()
             try:
                 async with self._database.transaction("poll") as tx:
                     waiting = [row["batch_id"] for row in await tx.fetch(store.SQL["open_batches"])]
+                self._working = bool(waiting)
                 for batch_id in waiting:
                     await self._work_off(batch_id)
                 attempt = 0
@@ -76,15 +85,22 @@ class Batches:
             finally:
                 self._working = False
 
+    async def _submission(self, batch_id: str) -> list[dict[str, Any]]:
+        """The rows of a submission: opened once, however many chunks it is worked off in."""
+        async with self._database.transaction("batch-intake") as tx:
+            sealed = SealedForPerson.model_validate_json(await tx.value(store.SQL["submission"], batch_id))
+        keys = await self._agency.vault.keys([batch_id])
+        rows: list[dict[str, Any]] = orjson.loads(Vault.open(keys, batch_id, sealed))
+        return rows
+
     async def _work_off(self, batch_id: str) -> None:
+        rows = await self._submission(batch_id)
         while True:
             async with self._database.transaction("batch-intake") as tx:
                 row = await tx.one(store.SQL["take_batch"], batch_id)
                 assert row is not None, batch_id
                 if row["handled"] >= row["total"]:
                     break
-                keys = await self._agency.vault.keys([batch_id])
-                rows = orjson.loads(Vault.open(keys, batch_id, SealedForPerson.model_validate_json(row["rows"])))
                 chunk = rows[row["handled"] : row["handled"] + CHUNK]
                 applicant = Applicant(row["sub"], row["applied_by"])
                 taken = await take(tx, self._agency, chunk, applicant, channel="batch")

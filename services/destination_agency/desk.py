@@ -26,7 +26,7 @@ from services.destination_agency.case import (
 )
 from services.records import store as records
 from services.records.agency import Agency
-from services.records.commands import NOT_NOW, ListResult, RowResult, done, no_such_case, refused, same_person
+from services.records.commands import NOT_NOW, ListResult, RowResult, done, in_log, no_such_case, refused, same_person
 from services.records.decisions import Told
 from services.records.model import Record, arrived
 from services.rules import admission
@@ -80,29 +80,11 @@ class Desk:
             def decide(case: Case) -> Outcome:
                 if case.decision is None or case.decision.outcome == "refuse":
                     return refuse(case, checker, today=today, rule_set=rule_set)
-                return send_letter(case, checker, self._letter(case), today=today, due=due, rule_set=rule_set)
+                return send_letter(case, checker, contact_letter(agency, case), today=today, due=due, rule_set=rule_set)
 
             return await self._act(
                 tx, case_ids, cases, decide, says=lambda case: case.decision.code or None if case.decision else None
             )
-
-    def _letter(self, case: Case) -> ContactLetter:
-        agency = self._agency
-        entry = agency.directory.entry(agency.province)
-        assert entry is not None, agency.province
-        today = agency.clock.today()
-        return ContactLetter(
-            letter_no=f"LXH-{case.destination_division}-{today:%Y%m%d}-{case.serial:06d}",
-            letter_version=1,
-            account_kind=case.decision.account_kind if case.decision else "normal",
-            person=PersonIdentity(id_number=case.personal.id_number, name=case.personal.name),
-            origin_division=case.origin_division,
-            destination_division=case.destination_division,
-            applied_on=case.applied_on,
-            payee=entry.payee,
-            agency_name=entry.agency_name,
-            agency_phone=entry.phone,
-        )
 
     async def propose_completions(self, case_ids: Sequence[str], maker: str) -> ListResult:
         """A maker proposes to book cases whose form and money agree."""
@@ -119,18 +101,16 @@ class Desk:
             cases = await store.load(tx, agency.vault, agency.province, case_ids)
             ready = [case for case in cases.values() if case.state is State.COMPLETION_PROPOSED]
             persons = await records.by_ref(tx, agency.vault, [case.person_ref for case in ready])
-            joined: dict[str, Record] = {}
+            changed: dict[str, Record] = {}
 
             def decide(case: Case) -> Outcome:
                 outcome = complete(case, checker, today=today)
-                assert case.form is not None
                 # Two cases of one person may be completed in one list: from two origins.
-                record = joined.get(case.person_ref) or persons[case.person_ref]
-                joined[case.person_ref] = record.joined_by(arrived(case.form))
+                changed[case.person_ref] = joined(changed.get(case.person_ref) or persons[case.person_ref], case)
                 return outcome
 
             result = await self._act(tx, case_ids, cases, decide)
-            await records.change(tx, agency.vault, list(joined.values()))
+            await records.change(tx, agency.vault, list(changed.values()))
             return result
 
     async def withdraw(self, case_id: str, actor: str) -> ListResult:
@@ -235,7 +215,34 @@ class Desk:
                 told.extend(outcome.told)
         await self._agency.tell(tx, told)
         await store.save(tx, self._agency.vault, changed)
-        return ListResult.of(rows)
+        result = ListResult.of(rows)
+        tx.after_commit(lambda: in_log(tx.purpose, result))
+        return result
+
+
+def contact_letter(agency: Agency, case: Case) -> ContactLetter:
+    """The contact letter of an application that is to be accepted."""
+    entry = agency.directory.entry(agency.province)
+    assert entry is not None, agency.province
+    today = agency.clock.today()
+    return ContactLetter(
+        letter_no=f"LXH-{case.destination_division}-{today:%Y%m%d}-{case.serial:06d}",
+        letter_version=1,
+        account_kind=case.decision.account_kind if case.decision else "normal",
+        person=PersonIdentity(id_number=case.personal.id_number, name=case.personal.name),
+        origin_division=case.origin_division,
+        destination_division=case.destination_division,
+        applied_on=case.applied_on,
+        payee=entry.payee,
+        agency_name=entry.agency_name,
+        agency_phone=entry.phone,
+    )
+
+
+def joined(record: Record, case: Case) -> Record:
+    """The person's record with what a completed case has brought."""
+    assert case.form is not None, case.case_id
+    return record.joined_by(arrived(case.form))
 
 
 def decision(agency: Agency, case: Case, record: Record | None) -> Decision:

@@ -7,9 +7,11 @@ import structlog
 from contracts.banking import ReturnOrder, StatementLine
 from contracts.events import DiscrepancyRaised, FundsReceived
 from services.destination_agency import store
+from services.destination_agency.automatic import complete_what_agrees
 from services.destination_agency.case import Case, Outcome, receive_funds, sent_back
+from services.records import store as records
 from services.records.agency import Agency
-from services.records.bank import PAGE, Bank, BankRefused
+from services.records.bank import Bank, BankRefused
 from services.records.decisions import Told
 from services.runtime.database import Database, Transaction
 
@@ -33,12 +35,16 @@ class FundDesk:
         """Whether an order or a statement line is in hand."""
         return self._working > 0
 
-    async def collect(self) -> int:
-        """Book the payments that the statement shows since the last look; returns how many more lines may wait."""
+    async def collect(self, wait_s: float = 0) -> int:
+        """Book the payments that the statement shows since the last look; returns how many lines it showed.
+
+        Args:
+            wait_s: how long the bank may wait for a line where it has none.
+        """
         agency = self._agency
         async with self._database.transaction("poll") as tx:
             after = int(await tx.value(store.SQL["cursor"]))
-        lines = await self._bank.lines(agency.province, "payment", after)
+        lines = await self._bank.lines(agency.province, "payment", after, wait_s=wait_s)
         if not lines:
             return 0
         self._working += 1
@@ -49,7 +55,7 @@ class FundDesk:
             self._told()
         finally:
             self._working -= 1
-        return len(lines) if len(lines) == PAGE else 0
+        return len(lines)
 
     async def _book(self, tx: Transaction, lines: Sequence[StatementLine]) -> None:
         agency = self._agency
@@ -72,7 +78,9 @@ class FundDesk:
             outcome = receive_funds(case, line, today=today, due=due)
             changed[line.case_id] = outcome.case
             told.extend(outcome.told)
+        told, grown = await complete_what_agrees(tx, agency, cases, changed, told)
         await agency.tell(tx, told)
+        await records.change(tx, agency.vault, grown)
         await store.save(tx, agency.vault, list(changed.values()))
 
     async def give_back(self) -> int:

@@ -1,7 +1,7 @@
 """Applications come in, one or ten thousand: each becomes a case, or is refused as a row without holding the others back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -10,6 +10,7 @@ from contracts.base import Command
 from contracts.envelope import new_id
 from contracts.statuses import Status
 from services.destination_agency import store
+from services.destination_agency.automatic import admit
 from services.destination_agency.case import Case, State, apply
 from services.records import store as records
 from services.records.agency import Agency
@@ -75,7 +76,10 @@ async def take(
     *,
     channel: Literal["single", "batch"],
 ) -> list[Taken]:
-    """Take applications in, in some statements for all of them; one answer each, in their order."""
+    """Take applications in, in some statements for all of them; one answer each, in their order.
+
+    Where the province approves automatically, what the rules accept is accepted here, and its contact letter leaves.
+    """
     checked = [_check(agency, wish) for wish in wishes]
     sound = [item for item in checked if isinstance(item, _Sound)]
     persons = await records.by_hash(tx, agency.vault, [item.id_hash for item in sound])
@@ -94,12 +98,20 @@ async def take(
             open_cases[item.open_key] = (case.case_id, case.applicant)
     keys = await agency.vault.keys(record.person_ref for record in persons.values())
     keys |= await agency.vault.make(list(strangers.values()))
+    if agency.approvals.automatic and cases:
+        serials = await store.serials(tx, len(cases))
+        cases = [replace(case, serial=serial) for case, serial in zip(cases, serials, strict=True)]
+    known = {record.person_ref: record for record in persons.values()}
     told: list[Told] = []
+    taken_in: list[Case] = []
     for case in cases:
         sealed = Vault.seal(keys, case.person_ref, case.personal.model_dump_json().encode())
-        told.extend(apply(case, sealed).told)
+        outcome = apply(case, sealed)
+        admitted = admit(agency, outcome.case, known.get(case.person_ref))
+        told.extend((*outcome.told, *(admitted.told if admitted else ())))
+        taken_in.append(admitted.case if admitted else outcome.case)
     await agency.tell(tx, told)
-    await store.save(tx, agency.vault, cases, keys)
+    await store.save(tx, agency.vault, taken_in, keys)
     return results
 
 

@@ -14,14 +14,24 @@ SELECT case_id, serial, person_ref, state, status, origin, since, due_on, remind
 
 -- save --
 INSERT INTO destination_agency.cases AS c (case_id, person_ref, state, status, origin, since, due_on, remind_on, reminded, breached,
-                                           open, surplus, open_key, applicant, body, personal, form)
-SELECT *
+                                           open, surplus, open_key, applicant, body, personal, form, serial)
+       OVERRIDING SYSTEM VALUE
+SELECT given.case_id, given.person_ref, given.state, given.status, given.origin, given.since, given.due_on, given.remind_on,
+       given.reminded, given.breached, given.open, given.surplus, given.open_key, given.applicant, given.body, given.personal,
+       given.form, coalesce(given.serial, nextval('destination_agency.cases_serial_seq'))
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::date[], $7::date[], $8::date[], $9::boolean[],
-              $10::boolean[], $11::boolean[], $12::boolean[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[])
+              $10::boolean[], $11::boolean[], $12::boolean[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[],
+              $18::bigint[])
+       AS given (case_id, person_ref, state, status, origin, since, due_on, remind_on, reminded, breached, open, surplus, open_key,
+                 applicant, body, personal, form, serial)
     ON CONFLICT (case_id) DO UPDATE
    SET state = excluded.state, status = excluded.status, since = excluded.since, due_on = excluded.due_on,
        remind_on = excluded.remind_on, reminded = excluded.reminded, breached = excluded.breached, open = excluded.open,
        surplus = excluded.surplus, body = excluded.body, form = excluded.form, changed_at = clock_timestamp();
+
+-- serials --
+SELECT nextval('destination_agency.cases_serial_seq') AS serial
+  FROM generate_series(1, $1::int);
 
 -- open_cases --
 SELECT case_id, open_key, applicant
@@ -98,8 +108,13 @@ SELECT batch_id
  WHERE handled < total
  ORDER BY taken_at;
 
+-- submission --
+SELECT rows
+  FROM destination_agency.batches
+ WHERE batch_id = $1;
+
 -- take_batch --
-SELECT batch_id, sub, applied_by, total, handled, refused, rows
+SELECT batch_id, sub, applied_by, total, handled, refused
   FROM destination_agency.batches
  WHERE batch_id = $1
    FOR UPDATE;
@@ -127,3 +142,30 @@ SELECT row_no, case_id, result, code, detail
    AND row_no > $3
  ORDER BY row_no
  LIMIT $4;
+
+-- figures --
+-- For operators; appended to the statement of the messages. Open cases are found by the index of what is open.
+SELECT seen.figure, seen.labels, seen.value
+  FROM (SELECT state, count(*) AS count, min(since) AS since, count(*) FILTER (WHERE due_on < $1::date) AS late
+          FROM destination_agency.cases
+         WHERE open
+         GROUP BY state) AS open
+ CROSS JOIN LATERAL (VALUES ('case_count', ARRAY[open.state], open.count::float8),
+                            ('case_late', ARRAY[open.state], open.late::float8),
+                            ('case_since', ARRAY[open.state], (open.since - date '1970-01-01')::float8))
+                 AS seen (figure, labels, value)
+UNION ALL
+SELECT 'jiexu_suspense_fen', ARRAY[split_part(account, ':', 2)], balance_fen::float8
+  FROM ledger.accounts
+ WHERE account = ANY ($2::text[])
+UNION ALL
+SELECT seen.figure, ARRAY[]::text[], seen.value
+  FROM (SELECT count(*) AS count, coalesce(sum(amount_fen), 0) AS fen
+          FROM destination_agency.returns
+         WHERE state = 'ordered') AS ordered
+ CROSS JOIN LATERAL (VALUES ('jiexu_giving_back_fen', ordered.fen::float8),
+                            ('jiexu_giving_back_orders', ordered.count::float8)) AS seen (figure, value)
+UNION ALL
+SELECT 'jiexu_cases_with_surplus', ARRAY[]::text[], count(*)::float8
+  FROM destination_agency.cases
+ WHERE surplus;

@@ -32,7 +32,7 @@ async def look(tx: Transaction, vault: Vault, province: str, case_id: str) -> Ca
 
 
 async def save(tx: Transaction, vault: Vault, cases: Sequence[Case], keys: Mapping[str, bytes] | None = None) -> None:
-    """Write new and changed cases, in one statement."""
+    """Write new and changed cases, in one statement. A new case without a serial number gets one."""
     if not cases:
         return
     known = keys if keys is not None else await vault.keys(case.person_ref for case in cases)
@@ -55,10 +55,16 @@ async def save(tx: Transaction, vault: Vault, cases: Sequence[Case], keys: Mappi
             _body(case),
             Vault.seal(known, case.person_ref, case.personal.model_dump_json().encode()).model_dump_json(),
             Vault.seal(known, case.person_ref, case.form.model_dump_json().encode()).model_dump_json() if case.form else None,
+            case.serial or None,
         )
         for case in cases
     ]
     tx.defer(SQL["save"], *(list(column) for column in zip(*rows, strict=True)))
+
+
+async def serials(tx: Transaction, count: int) -> list[int]:
+    """Serial numbers for so many cases, before they are saved: the contact letters of the same transaction have them."""
+    return [row["serial"] for row in await tx.fetch(SQL["serials"], count)]
 
 
 async def due(tx: Transaction, today: date, limit: int) -> list[str]:

@@ -3,8 +3,10 @@
 from fastapi import FastAPI
 
 from contracts import topics
+from services.messaging import quarantine_api
 from services.messaging.house import House
 from services.notification.api import add_routes
+from services.notification.figures import MailerFigures, asked
 from services.notification.handlers import Handlers, concerns
 from services.notification.mailer import LEASE_S, Mailer
 from services.notification.notices import HEARD, Templates
@@ -41,21 +43,32 @@ def app() -> FastAPI:
         told=house.relay.wake,
         batch=settings.max_records,
         poll_s=settings.timer_poll_s,
+        figures=MailerFigures(house.figures.registry),
     )
     handlers = Handlers(
         tables,
         domain=settings.mail_from.rpartition("@")[2],
-        mailer=mailer.identity,
-        lease_s=LEASE_S,
+        mailer=mailer.identity if settings.mail_dispatch else "",
+        lease_s=LEASE_S if settings.mail_dispatch else 0.0,  # what is in nobody's hand need not wait for anybody
         hand=mailer.hand,
     )
     house.consume(topics.journal(settings.province), concerns=concerns, wants=HEARD, work=handlers.facts)
-    house.also_run("mailer", mailer.run, busy=lambda: mailer.busy)
+    if settings.mail_dispatch:
+        house.also_run("mailer", mailer.run, busy=lambda: mailer.busy)
 
     async def ready() -> dict[str, str | None]:
-        return {**await house.ready(), "mail": mailer.waits_for}
+        return {**await house.ready(), "mail": mailer.waits_for if settings.mail_dispatch else None}
 
-    api = make_api("Jiexu notification", verifier=TokenVerifier(settings.token_keys_file), ready=ready, lifespan=house.living)
+    house.ask(asked())
+    api = make_api(
+        "Jiexu notification",
+        verifier=TokenVerifier(settings.token_keys_file),
+        ready=ready,
+        alive=house.alive,
+        figures=house.figures,
+        lifespan=house.living,
+    )
     add_routes(api, house.database, settings.province)
+    quarantine_api.add_routes(api, house.operators, settings.province)
     api.include_router(house.scenario())
     return api

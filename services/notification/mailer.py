@@ -20,6 +20,7 @@ from contracts.events import NoticeDelivered, NoticeFailed
 from services.messaging.outbox import outgoing
 from services.messaging.sealing import Unopenable
 from services.notification import store
+from services.notification.figures import MailerFigures
 from services.notification.notices import CHANNEL, NoWords, Templates, e_mail
 from services.notification.smtp import Deferred, MailAway, MailServer, Rejected
 from services.notification.store import Claimed, Outcome, State
@@ -34,6 +35,7 @@ LEASE_S = 120.0
 # One mail may still take its full time at the end of a batch, and the record must come before the lease ends.
 SENDING_S = 60.0
 STOPPING_S = 5.0
+_A_LINE_EACH = 10  # of more notices delivered at once one line names all cases
 
 _ADDRESS = re.compile(r"[^\s@<>(),;:\"\[\]\\]{1,64}@[^\s@<>(),;:\"\[\]\\]{1,255}")
 
@@ -80,6 +82,7 @@ class Mailer:
         backoff_s: the wait after the first temporary failure; it doubles up to `backoff_cap_s`.
         give_up_after_s: how old a notice that the server always puts off may become.
         sending_s: after how long no further mail of a batch is begun.
+        figures: counts what became of notices.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Mailer:
         backoff_cap_s: float = 900.0,
         give_up_after_s: float = 3 * 86400.0,
         sending_s: float = SENDING_S,
+        figures: MailerFigures | None = None,
     ) -> None:
         self._name = name
         self._mailer = f"{name}.{replica}"
@@ -116,6 +120,7 @@ class Mailer:
         self._backoff_cap_s = backoff_cap_s
         self._give_up_after_s = give_up_after_s
         self._sending_s = sending_s
+        self._figures = figures or MailerFigures()
         self._wake = asyncio.Event()
         self._in_hand = True  # until the first look nobody knows
         self._away = False
@@ -267,7 +272,7 @@ class Mailer:
         except Exception as error:
             # One notice that cannot be sent for a reason nobody thought of must not hold up all others. The error's own
             # text is left out: it may be the address.
-            log.error("mailer.notice_broken", notice=notice.notice_id, error=type(error).__name__)
+            log.error("mailer.notice_broken", notice_id=notice.notice_id, case_id=notice.case_id, error=type(error).__name__)
             return self._put_off(notice, type(error).__name__)
         return Outcome(notice, State.DELIVERED, evidence=evidence)
 
@@ -319,8 +324,27 @@ class Mailer:
             }
             await store.record(tx, self._mailer, [*outcomes, *back], now, told)
         self._told()
+        delivered = [outcome for outcome in outcomes if outcome.state is State.DELIVERED]
+        each = len(delivered) <= _A_LINE_EACH
+        for outcome in outcomes:
+            self._say(outcome, told=each or outcome.state is not State.DELIVERED)
+        cases = {} if each else {"cases": [outcome.notice.case_id for outcome in delivered]}
         by_state = {state: sum(outcome.state is state for outcome in outcomes) for state in State}
-        log.info("mailer.recorded", **{str(state): count for state, count in by_state.items()}, put_back=len(back))
+        log.info("mailer.recorded", **{str(state): count for state, count in by_state.items()}, put_back=len(back), **cases)
+
+    def _say(self, outcome: Outcome, *, told: bool) -> None:
+        """Count what became of a notice, and say it in the log."""
+        self._figures.became(outcome.state, outcome.reason)
+        if not told:
+            return
+        about = {"notice_id": outcome.notice.notice_id, "case_id": outcome.notice.case_id}
+        match outcome.state:
+            case State.FAILED:
+                log.warning("mailer.notice_failed", reason=outcome.reason, **about)
+            case State.QUEUED:
+                log.info("mailer.notice_put_off", delay_s=round(outcome.delay_s, 1), **about)
+            case State.DELIVERED:
+                log.info("mailer.notice_delivered", **about)
 
     def _evidence(self, outcome: Outcome) -> Envelope[Fact]:
         notice = outcome.notice

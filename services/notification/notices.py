@@ -34,6 +34,7 @@ _SILENT: frozenset[type[Fact]] = frozenset(
         events.ContactLetterReturned,
         events.DeadlineRecomputed,
         events.DocumentReceived,
+        events.DocumentRejected,
         events.DocumentSent,
         events.FundsRemitted,
         events.FundsReturned,

@@ -6,11 +6,13 @@ SELECT *
 
 -- queue --
 -- A notice that need not wait for an earlier one of its case is at once in the hand of the mailer of this process.
-WITH given AS (
-    SELECT given.*, NOT EXISTS (SELECT
-                                  FROM notification.notices AS earlier
-                                 WHERE earlier.case_id = given.case_id
-                                   AND earlier.state = 'queued') AS free
+-- LIMIT keeps the question a look into the index for each case: NOT EXISTS would read everything that is queued.
+WITH given AS MATERIALIZED (
+    SELECT given.*, (SELECT true
+                       FROM notification.notices AS earlier
+                      WHERE earlier.case_id = given.case_id
+                        AND earlier.state = 'queued'
+                      LIMIT 1) IS NULL AS free
       FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::int[], $11::text[], $12::text[],
                   $13::timestamptz[])
            WITH ORDINALITY AS given (notice_id, event_id, case_id, person_ref, contact_id, template, template_version, said,
@@ -82,6 +84,11 @@ SELECT t.event_id, t.topic, t.key, NULL, t.type, t.subject, t.payload
        WITH ORDINALITY AS t (notice_id, event_id, topic, key, type, subject, payload, place)
   JOIN recorded USING (notice_id)
  ORDER BY t.place
+RETURNING seq
+), waiting AS (
+INSERT INTO notification.pending (seq)
+SELECT seq
+  FROM told
 )
 SELECT notice_id
   FROM recorded;
@@ -98,3 +105,16 @@ SELECT notice_id, event_id, channel, template, template_version, message_id, sta
   FROM notification.notices
  WHERE case_id = $1
  ORDER BY seq;
+
+-- figures --
+-- For operators; appended to the statement of the messages. Reads what is queued by its index.
+SELECT 'jiexu_notices_queued' AS figure, ARRAY[]::text[] AS labels, count(*)::float8 AS value
+  FROM notification.notices
+ WHERE state = 'queued'
+UNION ALL
+SELECT 'jiexu_notices_oldest_seconds', ARRAY[]::text[],
+       coalesce(extract(epoch FROM clock_timestamp() - (SELECT queued_at
+                                                          FROM notification.notices
+                                                         WHERE state = 'queued'
+                                                         ORDER BY seq
+                                                         LIMIT 1)), 0)::float8;

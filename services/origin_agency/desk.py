@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -37,6 +37,7 @@ from services.records.commands import (
     ListResult,
     RowResult,
     done,
+    in_log,
     no_such_case,
     refused,
     same_person,
@@ -44,7 +45,7 @@ from services.records.commands import (
 from services.records.decisions import Told
 from services.records.model import Record, to_contract
 from services.rules.amounts import RatePending, RecordInvalid, compute
-from services.rules.loader import RefusalUnknown
+from services.rules.loader import RefusalUnknown, RuleNotInForce
 from services.runtime.database import Database, Transaction
 
 
@@ -120,14 +121,10 @@ class Desk:
                 if case.proposal.outcome == "return":
                     return send_back(case, checker, _return_code(agency, case.proposal.code))
                 record = persons.get(case.person_ref or "")
-                # The record may have changed since the proposal: another province may have been faster.
-                code = reason_to_return(case.letter, record)
-                if code is not None or record is None:
-                    text = _return_code(agency, code or "NO_RELATIONSHIP")
-                    raise Refused(text.code, text.reason_en, legal_basis=text.legal_basis, remedy="Propose the return.")
-                form = self._form(case, record, left[record.person_ref])
-                left[record.person_ref] -= form.items.account_fen
-                outcome = issue_form(case, checker, form)
+                outcome = issue(agency, case, record, checker, held_fen=left.get(case.person_ref or "", 0))
+                assert record is not None, case.case_id
+                assert outcome.case.items is not None, case.case_id
+                left[record.person_ref] -= outcome.case.items.account_fen
                 if outcome.case.closed:
                     moved.append(record.person_ref)
                 return outcome
@@ -135,51 +132,6 @@ class Desk:
             result = await self._act(tx, case_ids, cases, decide, held=heads)
             await records.close(tx, agency.vault, moved)
             return result
-
-    def _form(self, case: Case, record: Record, held_fen: int) -> InformationForm:
-        """The information form of today. Its ④ must be what the ledger says, or it does not leave."""
-        agency = self._agency
-        today = agency.clock.today()
-        try:
-            amounts = compute(record.segments, transfer_on=today, province=agency.province, tables=agency.tables)
-        except RatePending as error:
-            raise Refused(
-                "RATE_PENDING",
-                f"The recording rate of {error.year} is not published yet.",
-                legal_basis="社会保险法 第十四条",
-                remedy="Approve the form when the rate is published, or import the rate.",
-            ) from error
-        except RecordInvalid as error:
-            raise Refused("RECORD_INVALID", str(error), remedy="Correct the record, then approve again.") from error
-        if held_fen != amounts.account_fen:
-            raise Refused(
-                "FORM_DIFFERS_FROM_LEDGER",
-                f"Item ④ is {amounts.account_fen} fen and the ledger holds {held_fen} fen.",
-                legal_basis="社会保险法 第七十四条",
-                remedy="Run the year-end interest, or correct the record; then approve again.",
-            )
-        items = Items(
-            before_1998_fen=amounts.before_1998_fen,
-            until_last_year_fen=amounts.until_last_year_fen,
-            this_year_fen=amounts.this_year_fen,
-            account_fen=amounts.account_fen,
-            pool_fen=amounts.pool_fen,
-            total_fen=amounts.total_fen,
-        )
-        return InformationForm(
-            letter_no=case.letter.letter_no,
-            form_version=case.form_version + 1,
-            person=case.letter.person,
-            first_insured_on=record.first_insured_on or _first_month(record) or today,
-            stopped_on=record.stopped_on,
-            months=amounts.months,
-            deemed_months=amounts.deemed_months,
-            items=items,
-            pool_from_temporary_fen=amounts.pool_from_temporary_fen,
-            transfer_on=today,
-            rule_set=amounts.rule_set,
-            segments=tuple(to_contract(segment) for segment in record.segments),
-        )
 
     async def propose_remittances(self, case_ids: Sequence[str], maker: str) -> ListResult:
         """The fund desk proposes to pay what the approved forms say."""
@@ -195,39 +147,11 @@ class Desk:
 
     async def approve_remittances(self, case_ids: Sequence[str], checker: str) -> ListResult:
         """A second person approves; the cases of one payee become one remittance, which the bank is asked to pay."""
-        agency = self._agency
-        remittances: dict[tuple[str, str], str] = {}
-        ordered: dict[str, list[Case]] = {}
-        makers: dict[str, str] = {}
-
+        remittances = Remittances(checker)
         async with self._deciding("approve-remittance") as tx:
-            cases = await store.load(tx, agency.vault, case_ids)
-
-            def decide(case: Case) -> Outcome:
-                if case.state is State.REMITTANCE_PROPOSED and case.proposal and case.proposal.maker == checker:
-                    raise SamePerson(checker)
-                payee = case.letter.payee.model_dump_json()
-                remittance_id = remittances.setdefault((case.destination, payee), new_id())
-                outcome = order_remittance(case, remittance_id)
-                assert case.proposal is not None
-                makers.setdefault(remittance_id, case.proposal.maker)
-                ordered.setdefault(remittance_id, []).append(outcome.case)
-                return outcome
-
-            result = await self._act(tx, case_ids, cases, decide)
-            for (destination, payee), remittance_id in remittances.items():
-                of_payee = ordered.get(remittance_id)
-                if of_payee:
-                    tx.defer(
-                        store.SQL["add_remittance"],
-                        remittance_id,
-                        destination,
-                        payee,
-                        sum(case.to_remit_fen for case in of_payee),
-                        json.dumps([[case.case_id, case.letter.letter_no, case.to_remit_fen] for case in of_payee]),
-                        makers[remittance_id],
-                        checker,
-                    )
+            cases = await store.load(tx, self._agency.vault, case_ids)
+            result = await self._act(tx, case_ids, cases, remittances.order)
+            remittances.write(tx)
         return result
 
     async def count_again(self) -> int:
@@ -302,7 +226,112 @@ class Desk:
                 told.extend(outcome.told)
         await self._agency.tell(tx, told, held=held)
         await store.save(tx, self._agency.vault, changed)
-        return ListResult.of(rows)
+        result = ListResult.of(rows)
+        tx.after_commit(lambda: in_log(tx.purpose, result))
+        return result
+
+
+def issue(agency: Agency, case: Case, record: Record | None, checker: str, *, held_fen: int) -> Outcome:
+    """Issue the form that is proposed: computed from the record of today, compared with the ledger.
+
+    Args:
+        record: what the province knows of the person; it may have changed since the proposal.
+        held_fen: what the person's account holds for this case.
+
+    Raises:
+        Refused: where the record calls for a return by now, or no form can be made.
+        NotNow, SamePerson: by name.
+    """
+    code = reason_to_return(case.letter, record)
+    if code is not None or record is None:
+        text = _return_code(agency, code or "NO_RELATIONSHIP")
+        raise Refused(text.code, text.reason_en, legal_basis=text.legal_basis, remedy="Propose the return.")
+    return issue_form(case, checker, _form(agency, case, record, held_fen))
+
+
+def _form(agency: Agency, case: Case, record: Record, held_fen: int) -> InformationForm:
+    """The information form of today. Its ④ must be what the ledger says, or it does not leave."""
+    today = agency.clock.today()
+    try:
+        amounts = compute(record.segments, transfer_on=today, province=agency.province, tables=agency.tables)
+    except RatePending as error:
+        raise Refused(
+            "RATE_PENDING",
+            f"The recording rate of {error.year} is not published yet.",
+            legal_basis="社会保险法 第十四条",
+            remedy="Approve the form when the rate is published, or import the rate.",
+        ) from error
+    except (RecordInvalid, RuleNotInForce) as error:
+        raise Refused("RECORD_INVALID", str(error), remedy="Correct the record, then approve again.") from error
+    if held_fen != amounts.account_fen:
+        raise Refused(
+            "FORM_DIFFERS_FROM_LEDGER",
+            f"Item ④ is {amounts.account_fen} fen and the ledger holds {held_fen} fen.",
+            legal_basis="社会保险法 第七十四条",
+            remedy="Run the year-end interest, or correct the record; then approve again.",
+        )
+    items = Items(
+        before_1998_fen=amounts.before_1998_fen,
+        until_last_year_fen=amounts.until_last_year_fen,
+        this_year_fen=amounts.this_year_fen,
+        account_fen=amounts.account_fen,
+        pool_fen=amounts.pool_fen,
+        total_fen=amounts.total_fen,
+    )
+    return InformationForm(
+        letter_no=case.letter.letter_no,
+        form_version=case.form_version + 1,
+        person=case.letter.person,
+        first_insured_on=record.first_insured_on or _first_month(record) or today,
+        stopped_on=record.stopped_on,
+        months=amounts.months,
+        deemed_months=amounts.deemed_months,
+        items=items,
+        pool_from_temporary_fen=amounts.pool_from_temporary_fen,
+        transfer_on=today,
+        rule_set=amounts.rule_set,
+        segments=tuple(to_contract(segment) for segment in record.segments),
+    )
+
+
+@dataclass
+class Remittances:
+    """The remittances that one transaction orders: the cases of one payee become one."""
+
+    checker: str
+    _ids: dict[tuple[str, str], str] = field(default_factory=dict)
+    _ordered: dict[tuple[str, str], list[Case]] = field(default_factory=dict)
+
+    def order(self, case: Case) -> Outcome:
+        """Order what is proposed for a case.
+
+        Raises:
+            NotNow, SamePerson: by name.
+        """
+        if case.state is State.REMITTANCE_PROPOSED and case.proposal and case.proposal.maker == self.checker:
+            raise SamePerson(self.checker)
+        to = (case.destination, case.letter.payee.model_dump_json())
+        outcome = order_remittance(case, self._ids.setdefault(to, new_id()))
+        self._ordered.setdefault(to, []).append(outcome.case)
+        return outcome
+
+    def write(self, tx: Transaction) -> bool:
+        """Write them down, in one statement; returns whether there are any."""
+        rows = [
+            (
+                self._ids[destination, payee],
+                destination,
+                payee,
+                sum(case.to_remit_fen for case in cases),
+                json.dumps([[case.case_id, case.letter.letter_no, case.to_remit_fen] for case in cases]),
+                cases[0].proposal.maker if cases[0].proposal else "",
+                self.checker,
+            )
+            for (destination, payee), cases in self._ordered.items()
+        ]
+        if rows:
+            tx.defer(store.SQL["add_remittances"], *(list(column) for column in zip(*rows, strict=True)))
+        return bool(rows)
 
 
 def _decided(case: Case) -> str:

@@ -1,8 +1,11 @@
 """The origin's money: approved remittances go to the bank, and what the bank gives back is owed again."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import asyncpg
 import structlog
 
 from contracts.banking import RemittanceLine, RemittanceOrder, StatementLine
@@ -12,13 +15,14 @@ from services.origin_agency import store
 from services.origin_agency.case import Case, State, remitted, returned_by_bank
 from services.records import store as records
 from services.records.agency import Agency
-from services.records.bank import PAGE, Bank, BankRefused
+from services.records.bank import Bank, BankRefused
 from services.records.decisions import Told
 from services.runtime.database import Database
 
 log = structlog.get_logger()
 
 AT_ONCE = 20  # orders that one look takes, as the query says
+TOO_EARLY_S = 0.05  # until a line is looked at again that came before its payment was booked
 PAID = (State.REMITTANCE_ORDERED, State.SETTLED)  # where a case may stand when the bank has just taken its order
 
 
@@ -38,69 +42,93 @@ class FundDesk:
         return self._working > 0
 
     async def pay(self) -> int:
-        """Give approved remittances to the bank and book what it took; returns how many more may wait."""
+        """Give approved remittances to the bank and book what it took; returns how many more may wait.
+
+        Raises:
+            BankAway: when it did not answer to one of them; what it took is booked all the same.
+        """
         async with self._database.transaction("poll") as tx:
-            ordered = await tx.fetch(store.SQL["ordered"])
+            rows = await tx.fetch(store.SQL["ordered"])
+        if not rows:
+            return 0
         self._working += 1
         try:
-            for row in ordered:
-                order = RemittanceOrder(
-                    remittance_id=row["remittance_id"],
-                    payer=self._agency.province,
-                    payee_province=row["destination"],
-                    payee=PayeeAccount.model_validate_json(row["payee"]),
-                    lines=tuple(
-                        RemittanceLine(case_id=case_id, letter_no=letter_no, amount_fen=amount_fen)
-                        for case_id, letter_no, amount_fen in json.loads(row["lines"])
-                    ),
-                    total_fen=row["total_fen"],
-                )
-                try:
-                    taken = await self._bank.remit(order)
-                except BankRefused as error:
-                    log.error("remittance.refused", remittance=order.remittance_id, reason=str(error))
-                    continue  # it stays approved and unpaid, and is tried again; nobody else waits for it
-                await self._book(order, taken.bank_reference, maker=row["maker"], checker=row["checker"])
+            found = await asyncio.gather(*(self._give(row) for row in rows), return_exceptions=True)
+            await self._book([taken for taken in found if isinstance(taken, _Taken)])
         finally:
             self._working -= 1
-        return len(ordered) if len(ordered) == AT_ONCE else 0
+        for error in found:
+            if isinstance(error, BaseException):
+                raise error
+        return len(rows) if len(rows) == AT_ONCE else 0
 
-    async def _book(self, order: RemittanceOrder, reference: str, *, maker: str, checker: str) -> None:
+    async def _give(self, row: asyncpg.Record) -> "_Taken | None":
+        order = RemittanceOrder(
+            remittance_id=row["remittance_id"],
+            payer=self._agency.province,
+            payee_province=row["destination"],
+            payee=PayeeAccount.model_validate_json(row["payee"]),
+            lines=tuple(
+                RemittanceLine(case_id=case_id, letter_no=letter_no, amount_fen=amount_fen)
+                for case_id, letter_no, amount_fen in json.loads(row["lines"])
+            ),
+            total_fen=row["total_fen"],
+        )
+        try:
+            answer = await self._bank.remit(order)
+        except BankRefused as error:
+            log.error("remittance.refused", remittance=order.remittance_id, reason=str(error))
+            return None  # it stays approved and unpaid, and is tried again; nobody else waits for it
+        return _Taken(order, answer.bank_reference, row["maker"], row["checker"])
+
+    async def _book(self, taken: Sequence["_Taken"]) -> None:
+        if not taken:
+            return
         agency = self._agency
-        amounts = {line.case_id: line.amount_fen for line in order.lines}
+        lines = {line.case_id: (each, line.amount_fen) for each in taken for line in each.order.lines}
         async with self._database.transaction("remitted") as tx:
-            cases = await store.load(tx, agency.vault, list(amounts))
+            cases = await store.load(tx, agency.vault, list(lines))
             # Another replica may have been faster; then the cases are not waiting any more. A completion may have been faster
             # than our own booking; what was paid is booked all the same.
             waiting = [
                 case
                 for case in cases.values()
-                if case.remittance_id == order.remittance_id and case.state in PAID and case.to_remit_fen > 0
+                if case.remittance_id == lines[case.case_id][0].order.remittance_id
+                and case.state in PAID
+                and case.to_remit_fen > 0
             ]
             outcomes = [
                 remitted(
                     case,
-                    bank_reference=reference,
-                    amount_fen=amounts[case.case_id],
+                    bank_reference=each.reference,
+                    amount_fen=amount_fen,
                     # One remittance may hold what several makers proposed.
-                    maker=case.proposal.maker if case.proposal else maker,
-                    checker=checker,
+                    maker=case.proposal.maker if case.proposal else each.maker,
+                    checker=each.checker,
                 )
                 for case in waiting
+                for each, amount_fen in (lines[case.case_id],)
             ]
             await agency.tell(tx, [told for outcome in outcomes for told in outcome.told])
             await records.close(tx, agency.vault, [case.person_ref for case in waiting if case.person_ref])
             await store.save(tx, agency.vault, [outcome.case for outcome in outcomes])
-            tx.defer(store.SQL["accept_remittance"], order.remittance_id, reference)
+            tx.defer(
+                store.SQL["accept_remittances"], [each.order.remittance_id for each in taken], [each.reference for each in taken]
+            )
         self._told()
-        log.info("remittance.taken", remittance=order.remittance_id, cases=len(amounts))
+        for each in taken:
+            log.info("remittance.taken", remittance=each.order.remittance_id, cases=len(each.order.lines))
 
-    async def collect(self) -> int:
-        """Book what the bank returned since the last look; returns how many more lines may wait."""
+    async def collect(self, wait_s: float = 0) -> int:
+        """Book what the bank returned since the last look; returns how many lines its statement showed.
+
+        Args:
+            wait_s: how long the bank may wait for a line where it has none.
+        """
         agency = self._agency
         async with self._database.transaction("poll") as tx:
             after = int(await tx.value(store.SQL["cursor"]))
-        lines = await self._bank.lines(agency.province, "returned", after)
+        lines = await self._bank.lines(agency.province, "returned", after, wait_s=wait_s)
         if not lines:
             return 0
         self._working += 1
@@ -111,8 +139,12 @@ class FundDesk:
                 cases = await store.load(tx, agency.vault, [line.case_id for line in fresh])
                 told: list[Told] = []
                 changed: dict[str, Case] = {}
+                through = after
                 for line in fresh:
                     case = changed.get(line.case_id) or cases.get(line.case_id)
+                    if case is not None and case.state is State.REMITTANCE_ORDERED and case.remittance_id == line.remittance_id:
+                        break  # the bank was faster than our own booking of what it took; that comes first
+                    through = line.line_no
                     if case is None:
                         told.append(_nobodys(line))
                         continue
@@ -127,11 +159,23 @@ class FundDesk:
                     told.extend(outcome.told)
                 await agency.tell(tx, told)
                 await store.save(tx, agency.vault, list(changed.values()))
-                tx.defer(store.SQL["move_cursor"], lines[-1].line_no)
+                tx.defer(store.SQL["move_cursor"], through)
             self._told()
+            if through < lines[-1].line_no:
+                await asyncio.sleep(TOO_EARLY_S)
         finally:
             self._working -= 1
-        return len(lines) if len(lines) == PAGE else 0
+        return len(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """An order that the bank took, and who proposed and approved it."""
+
+    order: RemittanceOrder
+    reference: str
+    maker: str
+    checker: str
 
 
 def _nobodys(line: StatementLine) -> FundsReturned:

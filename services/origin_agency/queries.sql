@@ -47,9 +47,10 @@ SELECT case_id
  ORDER BY case_id
  LIMIT 500;
 
--- add_remittance --
+-- add_remittances --
 INSERT INTO origin_agency.remittances (remittance_id, destination, payee, total_fen, lines, maker, checker, state)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'ordered');
+SELECT given.*, 'ordered'
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[]) AS given;
 
 -- ordered --
 SELECT remittance_id, destination, payee, total_fen, lines, maker, checker
@@ -58,11 +59,12 @@ SELECT remittance_id, destination, payee, total_fen, lines, maker, checker
  ORDER BY ordered_at
  LIMIT 20;
 
--- accept_remittance --
-UPDATE origin_agency.remittances
-   SET state = 'accepted', bank_reference = $2
- WHERE remittance_id = $1
-   AND state = 'ordered';
+-- accept_remittances --
+UPDATE origin_agency.remittances AS r
+   SET state = 'accepted', bank_reference = taken.reference
+  FROM unnest($1::text[], $2::text[]) AS taken (remittance_id, reference)
+ WHERE r.remittance_id = taken.remittance_id
+   AND r.state = 'ordered';
 
 -- cursor --
 SELECT after
@@ -88,3 +90,32 @@ VALUES ($1, $2, $3, $4);
 SELECT voucher_no, check_code, person_ref, issued_at, body
   FROM origin_agency.vouchers
  WHERE voucher_no = $1;
+
+-- figures --
+-- For operators; appended to the statement of the messages. Open cases are found by their state, whatever has ended is not read.
+SELECT seen.figure, seen.labels, seen.value
+  FROM (SELECT state, count(*) AS count, min(received_on) AS since,
+               count(*) FILTER (WHERE due_on < $3::date AND state = ANY ($2::text[])) AS late,
+               sum(CASE WHEN state = 'REMITTED' THEN (body::json ->> 'remitted_fen')::bigint END) AS remitted_fen
+          FROM origin_agency.cases
+         WHERE state = ANY ($1::text[])
+         GROUP BY state) AS open
+ CROSS JOIN LATERAL (VALUES ('case_count', ARRAY[open.state], open.count::float8),
+                            ('case_late', ARRAY[open.state], open.late::float8),
+                            ('case_since', ARRAY[open.state], (open.since - date '1970-01-01')::float8),
+                            ('jiexu_transit_fen', ARRAY['remitted'],
+                             CASE WHEN open.state = 'REMITTED' THEN open.remitted_fen::float8 END),
+                            ('jiexu_transit_payments', ARRAY['remitted'],
+                             CASE WHEN open.state = 'REMITTED' THEN open.count::float8 END)) AS seen (figure, labels, value)
+ WHERE seen.value IS NOT NULL
+UNION ALL
+SELECT seen.figure, ARRAY['ordered'], seen.value
+  FROM (SELECT count(*) AS count, coalesce(sum(total_fen), 0) AS fen
+          FROM origin_agency.remittances
+         WHERE state = 'ordered') AS ordered
+ CROSS JOIN LATERAL (VALUES ('jiexu_transit_fen', ordered.fen::float8),
+                            ('jiexu_transit_payments', ordered.count::float8)) AS seen (figure, value)
+UNION ALL
+SELECT 'jiexu_transfers_payable_fen', ARRAY[split_part(account, ':', 2)], balance_fen::float8
+  FROM ledger.accounts
+ WHERE account = ANY ($4::text[]);

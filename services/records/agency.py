@@ -1,7 +1,7 @@
 """What both agencies of a province have: who they are, their tables, keys and clock, and how they tell what happened."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from contracts.base import Fact
@@ -14,6 +14,7 @@ from services.messaging.directory import Directory
 from services.messaging.outbox import Outbox, Outgoing, outgoing
 from services.messaging.received import Received
 from services.messaging.sealing import Sealer
+from services.records.approvals import Approvals
 from services.records.decisions import Due, Letter, Told
 from services.records.vault import Vault
 from services.rules.deadlines import due_on
@@ -33,6 +34,7 @@ class Agency:
     directory: Directory
     outbox: Outbox
     clock: Clock
+    approvals: Approvals = field(default_factory=Approvals)
 
     @property
     def name(self) -> str:

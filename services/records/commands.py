@@ -1,11 +1,15 @@
 """What lists of commands have in common: one answer a row, so that good rows are not held back by bad ones."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import structlog
 from pydantic import Field
 
 from contracts.base import Command, Contract
+
+log = structlog.get_logger()
 
 CASE_ID = r"^[0-9A-Za-z-]{1,64}$"
 
@@ -39,6 +43,14 @@ class ListResult(Contract):
         """Count the rows."""
         done = sum(row.result == "done" for row in rows)
         return cls(done=done, refused=len(rows) - done, rows=tuple(rows))
+
+
+def in_log(purpose: str, result: ListResult) -> None:
+    """Say in the log what became of a list: how many rows, which refusals, and for a single one its case."""
+    codes = Counter(row.code for row in result.rows if row.result == "refused" and row.code)
+    alone = {"case_id": result.rows[0].case_id} if len(result.rows) == 1 and result.done else {}
+    refusals = {"refusals": dict(codes)} if codes else {}
+    log.info("desk.decided", purpose=purpose, done=result.done, refused=result.refused, **refusals, **alone)
 
 
 def done(case_id: str, code: str | None = None) -> RowResult:

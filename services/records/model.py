@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import TypeAdapter
@@ -88,6 +89,11 @@ def to_contract(segment: Segment) -> documents.Segment:
     )
 
 
+@lru_cache(maxsize=4096)
+def _rate(text: str) -> Decimal:
+    return Decimal(text)
+
+
 def from_contract(segment: documents.Segment) -> Segment:
     """A segment as the rules compute it.
 
@@ -104,7 +110,7 @@ def from_contract(segment: documents.Segment) -> Segment:
                 start=Month.parse(row.start),
                 end=Month.parse(row.end),
                 monthly_wage_fen=row.monthly_wage_fen,
-                employer_rate=Decimal(row.employer_rate),
+                employer_rate=_rate(row.employer_rate),
                 status=RowStatus(row.status),
                 kind=RowKind(row.kind),
                 paid_on=row.paid_on,

@@ -6,6 +6,7 @@ from services.messaging.house import House
 from services.messaging.sealing import Opener
 from services.messaging.signing import read_sealing_key
 from services.records.agency import Agency
+from services.records.approvals import Approvals
 from services.records.bank import HttpBank
 from services.records.vault import Vault
 from services.rules.loader import load_tables
@@ -48,6 +49,7 @@ def build(settings: Settings, service: str) -> Parts:
         directory=house.directory,
         outbox=house.outbox,
         clock=house.clock,
+        approvals=Approvals(settings.approvals, settings.automatic_limit_fen),
     )
     return Parts(
         house, agency, HttpBank(settings.bank_url, settings.bank_token_file), Opener(read_sealing_key(settings.sealing_key_file))

@@ -4,6 +4,14 @@ SELECT person_ref, id_hash, state, scheme, account_kind, has_paid, first_insured
   FROM records.persons
  WHERE id_hash = ANY ($1::bytea[]);
 
+-- by_hash_locked --
+SELECT person_ref, id_hash, state, scheme, account_kind, has_paid, first_insured_on, stopped_on, drawing_since,
+       interest_through, personal, segments, version
+  FROM records.persons
+ WHERE id_hash = ANY ($1::bytea[])
+ ORDER BY person_ref
+   FOR UPDATE;
+
 -- by_ref --
 SELECT person_ref, id_hash, state, scheme, account_kind, has_paid, first_insured_on, stopped_on, drawing_since,
        interest_through, personal, segments, version

@@ -13,9 +13,13 @@ from services.runtime.database import Transaction, queries
 SQL = queries(__file__)
 
 
-async def by_hash(tx: Transaction, vault: Vault, hashes: Sequence[bytes]) -> dict[bytes, Record]:
-    """The records of persons found by the keyed hash of their identity number; forgotten persons are left out."""
-    rows = await tx.fetch(SQL["by_hash"], list(set(hashes))) if hashes else []
+async def by_hash(tx: Transaction, vault: Vault, hashes: Sequence[bytes], *, locked: bool = False) -> dict[bytes, Record]:
+    """The records of persons found by the keyed hash of their identity number; forgotten persons are left out.
+
+    Args:
+        locked: until the transaction ends, in the order of `by_ref`.
+    """
+    rows = await tx.fetch(SQL["by_hash_locked" if locked else "by_hash"], list(set(hashes))) if hashes else []
     keys = await vault.keys(row["person_ref"] for row in rows)
     return {row["id_hash"]: _record(row, keys) for row in rows if row["person_ref"] in keys}
 

@@ -7,8 +7,8 @@ paid later count as if paid in time (domain § 8, scenario 13).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -255,7 +255,12 @@ class Amounts:
     province: str
     rule_set: str
     years: tuple[YearStatement, ...]
-    steps: tuple[Step, ...]
+    _explanation: _Explanation = field(repr=False)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Return the explanation, line by line in the order of the items; written only when somebody asks."""
+        return self._explanation.steps(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,66 +313,35 @@ def compute(segments: Sequence[Segment], *, transfer_on: date, province: str, ta
     arrears_months = sum(row.months for row in rows if row.status is RowStatus.ARREARS)
     months = sum(row.months for row in paid)
 
-    steps = [_months_step(months, deemed_months, arrears_months)]
     years: list[YearStatement] = []
+    parts: list[_Part] = []
     before_1998_fen = until_last_year_fen = this_year_fen = 0
-    this_year_steps: list[Step] = []
     for position, segment in enumerate(segments):
-        steps.extend(_opening_steps(position, segment))
         before, since = segment.opening_before_1998_fen, segment.opening_since_1998_fen
-        for work in _complete_years(segment, transfer_on.year - 1, province, tables):
+        works = tuple(_complete_years(segment, transfer_on.year - 1, province, tables))
+        for work in works:
             years.append(work.statement(position))
-            steps.extend(_year_steps(work))
             before, since = work.before_1998.closing_fen, work.since_1998.closing_fen
-        credits = list(_credits(segment, transfer_on.year, tables))
+        credits = _credits(_principal_rows(segment).get(transfer_on.year, ()), tables)
         principal = sum(credit.total_fen for credit in credits)
         if principal or before or since:
             years.append(
                 YearStatement(position, transfer_on.year, None, PartOfYear(before, 0, 0), PartOfYear(since, principal, 0))
             )
-        this_year_steps.extend(_credit_step(Item.THIS_YEAR, credit) for credit in credits)
+        parts.append(_Part(position, segment, works, credits))
         before_1998_fen += before
         until_last_year_fen += since
         this_year_fen += principal
-    steps.extend(this_year_steps)
-    steps.extend(_nothing_steps(steps, transfer_on.year))
 
     account_fen = before_1998_fen + until_last_year_fen + this_year_fen
     pool = _pool(paid, transfer_on, tables)
-    total_fen = account_fen + pool.total_fen
-    steps.append(
-        Step(
-            Item.ACCOUNT,
-            "个人账户基金转移额 = ① + ② + ③",
-            "individual account moved = ① + ② + ③",
-            f"{yuan(before_1998_fen)} + {yuan(until_last_year_fen)} + {yuan(this_year_fen)} = {yuan(account_fen)}",
-            account_fen,
-            "form/AIC083",
-            _FORM_LABELS,
-            "found",
-        )
-    )
-    steps.append(pool.step)
-    steps.append(
-        Step(
-            Item.TOTAL,
-            "转移基金总额 = ④ + ⑤",
-            "total moved = ④ + ⑤",
-            f"{yuan(account_fen)} + {yuan(pool.total_fen)} = {yuan(total_fen)}",
-            total_fen,
-            "form/AIC102",
-            _FORM_LABELS,
-            "found",
-        )
-    )
-    order = list(Item)
     return Amounts(
         before_1998_fen=before_1998_fen,
         until_last_year_fen=until_last_year_fen,
         this_year_fen=this_year_fen,
         account_fen=account_fen,
         pool_fen=pool.total_fen,
-        total_fen=total_fen,
+        total_fen=account_fen + pool.total_fen,
         months=months,
         deemed_months=deemed_months,
         arrears_months=arrears_months,
@@ -376,7 +350,7 @@ def compute(segments: Sequence[Segment], *, transfer_on: date, province: str, ta
         province=province,
         rule_set=tables.version,
         years=tuple(years),
-        steps=tuple(sorted(steps, key=lambda step: order.index(step.item))),
+        _explanation=_Explanation(tuple(parts), pool),
     )
 
 
@@ -450,7 +424,7 @@ class _Credit:
     @property
     def weight(self) -> int:
         """Return the month products: January earns for 12 months, December for one."""
-        return sum(13 - month.month for month in months_from(self.start, self.end))
+        return self.months * (26 - self.start.month - self.end.month) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,7 +462,7 @@ def _row_credits(row: YearRow, tables: Tables) -> Iterator[_Credit]:
     pieces: list[tuple[Month, Month]] = []
     first = (tables.account_ratio(row.start), tables.personal_rate(row.start, province))
     last = (tables.account_ratio(row.end), tables.personal_rate(row.end, province))
-    if first == last:
+    if first[0] is last[0] and first[1] is last[1]:
         pieces.append((row.start, row.end))
     else:
         held = first
@@ -517,22 +491,30 @@ def _row_credits(row: YearRow, tables: Tables) -> Iterator[_Credit]:
         )
 
 
-def _credits(segment: Segment, year: int, tables: Tables) -> Iterator[_Credit]:
+def _principal_rows(segment: Segment) -> dict[int, list[YearRow]]:
+    """Return the rows whose account part is credited month by month, by year, each year in the order of its months."""
+    found: dict[int, list[YearRow]] = {}
     for row in sorted(segment.rows, key=lambda row: row.start.ordinal):
-        if row.year == year and segment.carries_principal(row):
-            yield from _row_credits(row, tables)
+        if segment.carries_principal(row):
+            found.setdefault(row.year, []).append(row)
+    return found
+
+
+def _credits(rows: Iterable[YearRow], tables: Tables) -> tuple[_Credit, ...]:
+    return tuple(credit for row in rows for credit in _row_credits(row, tables))
 
 
 def _complete_years(segment: Segment, last_year: int, province: str, tables: Tables) -> Iterator[_YearWork]:
     """Fold the years of a segment, from its opening to last_year; years in which nothing stands are skipped."""
-    first_years = [row.year for row in segment.rows if segment.carries_principal(row)]
+    rows = _principal_rows(segment)
+    first_years = list(rows)
     if segment.opening_year is not None:
         first_years.append(segment.opening_year + 1)
     if not first_years:
         return
     before, since = segment.opening_before_1998_fen, segment.opening_since_1998_fen
     for year in range(min(first_years), last_year + 1):
-        credits = tuple(_credits(segment, year, tables))
+        credits = _credits(rows.get(year, ()), tables)
         if not (before or since or credits):
             continue
         try:
@@ -567,44 +549,116 @@ def _interest(opening_fen: int, credits: tuple[_Credit, ...], rate: Decimal, met
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
+    """The pooled fund's part in fen, and the rows by the rate that applies to them with their months."""
+
     total_fen: int
     from_temporary_fen: int
-    step: Step
+    ratio: PoolRatio
+    normal: Mapping[Decimal, Sequence[tuple[YearRow, int]]]
+    temporary: Mapping[Decimal, Sequence[tuple[YearRow, int]]]
+
+    def step(self) -> Step:
+        ratio = self.ratio
+        zh = f"统筹基金转移额：{ratio.wages_from}以后实际缴费工资 × {ratio.ratio}，不计利息"
+        en = f"pooled fund: {ratio.ratio} of the wages actually contributed on since {ratio.wages_from}, without interest"
+        if self.temporary:
+            zh += "；临时账户按实际单位费率，不足的按统一比例"
+            en += "; temporary account: the actual employer rate where that is higher"
+        terms = " + ".join([*_terms(self.normal), *_terms(self.temporary)]) or "0"
+        formula = f"{terms} = {yuan(self.total_fen)}"
+        return Step(Item.POOL, zh, en, formula, self.total_fen, ratio.rule, ratio.source, ratio.confidence)
 
 
 def _pool(paid: Sequence[YearRow], transfer_on: date, tables: Tables) -> _Pool:
     ratio = tables.pool_ratio(transfer_on)
-    normal_fen, normal_terms = _pool_part(ratio, [row for row in paid if row.kind is not RowKind.TEMPORARY])
-    temporary_fen, temporary_terms = _pool_part(ratio, [row for row in paid if row.kind is RowKind.TEMPORARY])
-    total_fen = half_up(normal_fen + temporary_fen)
-    from_temporary_fen = total_fen - half_up(normal_fen)
-    zh = f"统筹基金转移额：{ratio.wages_from}以后实际缴费工资 × {ratio.ratio}，不计利息"
-    en = f"pooled fund: {ratio.ratio} of the wages actually contributed on since {ratio.wages_from}, without interest"
-    if temporary_terms:
-        zh += "；临时账户按实际单位费率，不足的按统一比例"
-        en += "; temporary account: the actual employer rate where that is higher"
-    terms = " + ".join([*normal_terms, *temporary_terms]) or "0"
-    return _Pool(
-        total_fen=total_fen,
-        from_temporary_fen=from_temporary_fen,
-        step=Step(Item.POOL, zh, en, f"{terms} = {yuan(total_fen)}", total_fen, ratio.rule, ratio.source, ratio.confidence),
+    normal = _by_pool_rate(ratio, [row for row in paid if row.kind is not RowKind.TEMPORARY])
+    temporary = _by_pool_rate(ratio, [row for row in paid if row.kind is RowKind.TEMPORARY])
+    normal_fen = _share(normal)
+    total_fen = half_up(normal_fen + _share(temporary))
+    return _Pool(total_fen, total_fen - half_up(normal_fen), ratio, normal, temporary)
+
+
+def _by_pool_rate(ratio: PoolRatio, rows: Sequence[YearRow]) -> dict[Decimal, list[tuple[YearRow, int]]]:
+    """Group rows by the rate that applies to them, with the months that count."""
+    by_rate: dict[Decimal, list[tuple[YearRow, int]]] = {}
+    for row in sorted(rows, key=lambda row: row.start.ordinal):
+        if row.end >= ratio.wages_from:
+            rate = max(ratio.ratio, row.employer_rate) if row.kind is RowKind.TEMPORARY else ratio.ratio
+            months = row.end.ordinal - max(row.start, ratio.wages_from).ordinal + 1
+            by_rate.setdefault(rate, []).append((row, months))
+    return by_rate
+
+
+def _share(by_rate: Mapping[Decimal, Sequence[tuple[YearRow, int]]]) -> Decimal:
+    """Sum the pool's share, not yet rounded."""
+    shares = (rate * sum(row.monthly_wage_fen * months for row, months in counted) for rate, counted in by_rate.items())
+    return sum(shares, Decimal(0))
+
+
+def _terms(by_rate: Mapping[Decimal, Sequence[tuple[YearRow, int]]]) -> Iterator[str]:
+    """Say how the share comes about: one term for each rate that applies."""
+    for rate, counted in by_rate.items():
+        wages = " + ".join(f"{months} × {yuan(row.monthly_wage_fen)}" for row, months in counted)
+        yield f"{rate} × ({wages})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one segment brought, with what is needed to explain it."""
+
+    position: int
+    segment: Segment
+    years: tuple[_YearWork, ...]
+    this_year: tuple[_Credit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Explanation:
+    """What the lines of an explanation are written from."""
+
+    parts: tuple[_Part, ...]
+    pool: _Pool
+
+    def steps(self, amounts: Amounts) -> tuple[Step, ...]:
+        steps = [_months_step(amounts.months, amounts.deemed_months, amounts.arrears_months)]
+        for part in self.parts:
+            steps.extend(_opening_steps(part.position, part.segment))
+            for work in part.years:
+                steps.extend(_year_steps(work))
+        steps.extend(_credit_step(Item.THIS_YEAR, credit) for part in self.parts for credit in part.this_year)
+        steps.extend(_nothing_steps(steps, amounts.transfer_on.year))
+        steps.append(_account_step(amounts))
+        steps.append(self.pool.step())
+        steps.append(_total_step(amounts))
+        order = list(Item)
+        return tuple(sorted(steps, key=lambda step: order.index(step.item)))
+
+
+def _account_step(amounts: Amounts) -> Step:
+    parts = f"{yuan(amounts.before_1998_fen)} + {yuan(amounts.until_last_year_fen)} + {yuan(amounts.this_year_fen)}"
+    return Step(
+        Item.ACCOUNT,
+        "个人账户基金转移额 = ① + ② + ③",
+        "individual account moved = ① + ② + ③",
+        f"{parts} = {yuan(amounts.account_fen)}",
+        amounts.account_fen,
+        "form/AIC083",
+        _FORM_LABELS,
+        "found",
     )
 
 
-def _pool_part(ratio: PoolRatio, rows: Sequence[YearRow]) -> tuple[Decimal, list[str]]:
-    """Sum the pool's share, not yet rounded, and say how: one term for each rate that applies."""
-    by_rate: dict[Decimal, list[YearRow]] = {}
-    for row in sorted(rows, key=lambda row: row.start.ordinal):
-        if row.end >= ratio.wages_from:
-            temporary = row.kind is RowKind.TEMPORARY
-            by_rate.setdefault(max(ratio.ratio, row.employer_rate) if temporary else ratio.ratio, []).append(row)
-    share, terms = Decimal(0), []
-    for rate, listed in by_rate.items():
-        counted = [(row, row.end.ordinal - max(row.start, ratio.wages_from).ordinal + 1) for row in listed]
-        share += rate * sum(row.monthly_wage_fen * months for row, months in counted)
-        wages = " + ".join(f"{months} × {yuan(row.monthly_wage_fen)}" for row, months in counted)
-        terms.append(f"{rate} × ({wages})")
-    return share, terms
+def _total_step(amounts: Amounts) -> Step:
+    return Step(
+        Item.TOTAL,
+        "转移基金总额 = ④ + ⑤",
+        "total moved = ④ + ⑤",
+        f"{yuan(amounts.account_fen)} + {yuan(amounts.pool_fen)} = {yuan(amounts.total_fen)}",
+        amounts.total_fen,
+        "form/AIC102",
+        _FORM_LABELS,
+        "found",
+    )
 
 
 def _months_step(months: int, deemed_months: int, arrears_months: int) -> Step:

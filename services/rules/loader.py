@@ -6,14 +6,14 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from services.rules.calendar_import import CalendarInvalid, calendar_years
 from services.rules.deadlines import Calendar, CalendarYear
@@ -24,6 +24,7 @@ from services.rules.statuses import STEPS, Status, StatusCode
 TABLES_DIRECTORY = Path(__file__).parent / "tables"
 ANY_PROVINCE = "*"
 _OPEN = "open"
+_T = TypeVar("_T")
 _CONFIDENCES = ("found", "confident", "unsure", "untrusted", "design")
 
 
@@ -244,6 +245,7 @@ class Tables:
     refusals: Mapping[str, RefusalText]
     statuses: Mapping[StatusCode, Status]
     _rate_index: Mapping[tuple[int, str], RecordingRate]
+    _found: dict[tuple[str, int, str], object] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def recording_rate(self, year: int, province: str) -> RecordingRate:
         """Return the recording rate of a year; the province's own row wins over the national one.
@@ -257,15 +259,21 @@ class Tables:
 
     def account_ratio(self, month: Month) -> AccountRatio:
         """Return the share of a month's wage that goes to the individual account. Raises RuleNotInForce before 1998."""
-        return _in_force(self.account_ratios, "account_ratios", month.first_day)
+        return self._once(("ratio", month.ordinal, ""), lambda: _in_force(self.account_ratios, "account_ratios", month.first_day))
 
     def personal_rate(self, month: Month, province: str) -> PersonalRate:
         """Return what the person pays of a month's wage. Raises RuleNotInForce before 1997."""
-        return _in_force(_of_province(self.personal_rates, province), "personal_rates", month.first_day)
+        return self._once(
+            ("personal", month.ordinal, province),
+            lambda: _in_force(_of_province(self.personal_rates, province), "personal_rates", month.first_day),
+        )
 
     def interest_method(self, year: int, province: str) -> InterestMethod:
         """Return how the interest of a year is computed in the province. Raises RuleNotInForce."""
-        return _in_force(_of_province(self.interest_methods, province), "interest_methods", date(year, 12, 31))
+        return self._once(
+            ("interest", year, province),
+            lambda: _in_force(_of_province(self.interest_methods, province), "interest_methods", date(year, 12, 31)),
+        )
 
     def pool_ratio(self, on: date) -> PoolRatio:
         """Return the pooled fund's share for a transfer on the day. Raises RuleNotInForce before 2010."""
@@ -280,6 +288,13 @@ class Tables:
         rows = (row for row in self.temporary_account_ages if row.sex is sex and row.in_force(on))
         found = next(rows, None)
         return None if found is None else found.age
+
+    def _once(self, key: tuple[str, int, str], look: Callable[[], _T]) -> _T:
+        """Look a row up once; the tables never change, and there are not more keys than months and provinces."""
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = look()
+        return cast(_T, found)
 
     def limit(self, code: str, on: date) -> Limit:
         """Return a limit in working days. Raises LimitUnknown, RuleNotInForce."""
@@ -328,7 +343,6 @@ class _Provincial(Protocol):
 
 _DatedT = TypeVar("_DatedT", bound=Dated)
 _ProvincialT = TypeVar("_ProvincialT", bound=_Provincial)
-_T = TypeVar("_T")
 
 
 def _in_force(rows: Iterable[_DatedT], rule: str, on: date) -> _DatedT:

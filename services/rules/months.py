@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 _PATTERN = re.compile(r"([0-9]{4})-([0-9]{2})")
 _FIRST_YEAR, _LAST_YEAR = 1950, 2050  # The range of field AAE001 of the information form.
@@ -31,6 +32,7 @@ class Month:
             raise MonthInvalid(f"{self.year:04d}-{self.month:02d}")
 
     @classmethod
+    @cache
     def parse(cls, text: str) -> Month:
         """Read ``YYYY-MM``. Raises MonthInvalid."""
         match = _PATTERN.fullmatch(text)

@@ -1,5 +1,6 @@
 """The bank's counter: who may ask for what, and what only a scenario may do."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -7,11 +8,12 @@ import httpx
 import pytest
 
 from contracts.banking import Holding, OrderTaken, Statement
+from services.bank.standing import Standing
 from services.runtime.clock import Clock
 from services.runtime.identity import Role
 from tests.agencies import MONDAY
 from tests.builders import CASE
-from tests.integration.bank.conftest import Counter, a_return, an_order
+from tests.integration.bank.conftest import Counter, a_return, an_order, serving
 
 EVERY_CALL: list[tuple[str, str, Any]] = [
     ("POST", "/remittances", an_order().model_dump(mode="json")),
@@ -171,3 +173,69 @@ async def test_outside_a_scenario_there_is_nothing_to_do_wrong_with(counter: Cou
         ]
 
     assert [answer.status_code for answer in answers] == [404] * 3
+
+
+async def test_a_question_stands_for_as_long_as_it_asks_for_and_not_longer_than_a_minute(
+    http: httpx.AsyncClient, counter: Counter
+) -> None:
+    asked = {"province": "44", "kind": "payment"}
+
+    empty = await http.get("/statement", params={**asked, "wait_s": "0.2"}, headers=counter.bearer())
+    refused = [
+        await http.get("/statement", params={**asked, "wait_s": wait}, headers=counter.bearer()) for wait in ("61", "-1", "inf")
+    ]
+
+    assert empty.json() == {"lines": []}
+    assert [code_of(answer) for answer in refused] == [(422, "INVALID_INPUT")] * 3
+
+
+async def test_a_question_is_answered_when_the_clock_has_moved_to_the_day_of_its_line(
+    http: httpx.AsyncClient, counter: Counter
+) -> None:
+    await order_over_http(http, counter, 1000)
+    asked = {"province": "33", "kind": "payment", "wait_s": "20"}
+    question = asyncio.create_task(http.get("/statement", params=asked, headers=counter.bearer(province="33")))
+    await asyncio.sleep(0.3)
+
+    still_open = not question.done()
+    await move(http, counter, days=1)
+    async with asyncio.timeout(10):
+        answer = await question
+
+    assert still_open
+    assert [line["amount_fen"] for line in answer.json()["lines"]] == [1000]
+
+
+async def test_the_bank_is_idle_when_whoever_follows_a_statement_has_read_it_to_its_end(
+    http: httpx.AsyncClient, counter: Counter
+) -> None:
+    asked = {"province": "33", "kind": "payment", "wait_s": "0.1"}
+    await http.get("/statement", params=asked, headers=counter.bearer(province="33"))
+    before = (await http.get("/scenario/idle")).json()["in_hand"]
+    await order_over_http(http, counter, 1000)
+    await move(http, counter, days=1)
+
+    unread = (await http.get("/scenario/idle")).json()["in_hand"]
+    lines = (await http.get("/statement", params=asked, headers=counter.bearer(province="33"))).json()["lines"]
+    await http.get("/statement", params={**asked, "after": str(lines[-1]["line_no"])}, headers=counter.bearer(province="33"))
+
+    assert before is None
+    assert "33" in unread
+    assert (await http.get("/scenario/idle")).json()["in_hand"] is None
+
+
+async def test_whoever_goes_away_leaves_no_question_standing(counter: Counter) -> None:
+    api = counter.api()
+    standing: Standing = api.state.standing
+
+    async with serving(api) as url, httpx.AsyncClient(base_url=url) as http:
+        asked = {"province": "44", "kind": "payment", "wait_s": "60"}
+        question = asyncio.create_task(http.get("/statement", params=asked, headers=counter.bearer()))
+        await asyncio.sleep(0.5)
+        stands = any(standing._waiting.values())
+        question.cancel()
+        async with asyncio.timeout(5):
+            while any(standing._waiting.values()):  # noqa: ASYNC110 - the server hears of it when it hears of it
+                await asyncio.sleep(0.02)
+
+    assert stands

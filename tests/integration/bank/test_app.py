@@ -1,5 +1,8 @@
 """The bank as a process: put together from its environment, ready when its database answers."""
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -56,3 +59,27 @@ async def test_without_its_database_the_bank_says_what_it_waits_for(monkeypatch:
 
     assert alive.status_code == 200
     assert (ready.status_code, ready.json()["waits_for"]) == (503, {"database": "the database does not answer"})
+
+
+async def test_a_bank_that_is_told_to_stop_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, stack: Stack, bank_database: UrlOf
+) -> None:
+    heard: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in (signal.SIGTERM, signal.SIGINT)}
+    bearer = {"authorization": f"Bearer {bank_token_file(stack.home, '44').read_text()}"}
+    asked = {"province": "44", "kind": "payment", "wait_s": "60"}
+    try:
+        async with running(monkeypatch, stack, bank_database("bank")) as http:
+            question = asyncio.create_task(http.get("/statement", params=asked, headers=bearer, timeout=90))
+            await asyncio.sleep(0.5)
+            stood = not question.done()
+            os.kill(os.getpid(), signal.SIGTERM)
+            async with asyncio.timeout(10):
+                answer = await question
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    assert stood
+    assert answer.json() == {"lines": []}
+    assert heard == [signal.SIGTERM]  # the server's own handler was asked, too

@@ -181,3 +181,16 @@ async def test_a_submission_stands_under_a_key_of_its_own(here: Destination) -> 
     stored = await here.everything_stored()
 
     assert [text for text in (ID_NUMBER, NAME, str(wish()["email"])) if text in stored] == []
+
+
+async def test_a_submission_of_which_nobody_was_told_is_worked_off_all_the_same(here: Destination) -> None:
+    """The commit went through and its answer was lost: whoever asks again is answered, and nobody wakes the worker."""
+    worker = Batches(here.at.database, here.at.agency, lambda: None, poll_s=0.1)
+
+    async with working(worker):
+        await asyncio.sleep(0.3)
+        batch_id = await submit(here, rows(3))
+
+        await until(here, batch_id, 3, within_s=10)
+
+    assert await handled(here, batch_id) == 3

@@ -54,8 +54,10 @@ async def test_a_statement_whose_end_comes_again_is_booked_once(here: Destinatio
 class Slow(BankDouble):
     """A bank whose answer is overtaken: while it is on its way, another replica has looked and booked more."""
 
-    async def lines(self, province: str, kind: Literal["payment", "returned"], after: int) -> tuple[StatementLine, ...]:
-        found = await super().lines(province, kind, after)
+    async def lines(
+        self, province: str, kind: Literal["payment", "returned"], after: int, *, wait_s: float = 0
+    ) -> tuple[StatementLine, ...]:
+        found = await super().lines(province, kind, after, wait_s=wait_s)
         if self.faster is not None:
             faster, self.faster = self.faster, None
             self.book(self.other, 700)

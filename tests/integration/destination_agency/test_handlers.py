@@ -1,5 +1,7 @@
 """Documents that arrive at the destination: what they do, once, and which of them nobody takes."""
 
+import hashlib
+
 from contracts.documents import (
     CompletionDocument,
     CompletionNotice,
@@ -9,6 +11,8 @@ from contracts.documents import (
     LetterReturnDocument,
     Query,
     QueryDocument,
+    Rejection,
+    RejectionToDestinationDocument,
     WithdrawalAnswer,
     WithdrawalAnswerDocument,
 )
@@ -18,6 +22,7 @@ from contracts.events import (
     DiscrepancyRaised,
     DiscrepancyResolved,
     DocumentReceived,
+    DocumentRejected,
     InformationFormReceived,
     TransferReturned,
     WithdrawalDeclined,
@@ -134,14 +139,52 @@ async def test_a_third_province_cannot_speak_for_the_origin(here: Destination) -
 
     await here.hear(here.arriving(LetterReturnDocument, await a_return(here, case_id), case_id, sender="41"))
 
-    assert [(key, reason) for key, reason, _ in await here.at.parked()] == [(case_id, "wrong_sender")]
+    [(key, reason, _)] = await here.at.parked()
+    assert (key.startswith("unproven:"), reason) == (True, "wrong_sender")
     assert (await here.case(case_id)).state is State.LETTER_SENT
+
+
+async def test_a_third_province_cannot_hold_a_case_up_even_with_what_does_not_open(here: Destination) -> None:
+    [case_id] = await here.admitted()
+    letter = await here.letter(case_id)
+    sealing = here.at.country.sealing
+    kept, sealing["33"] = sealing["33"], sealing["41"]
+    stray = here.arriving(LetterReturnDocument, await a_return(here, case_id), case_id, sender="41")
+    sealing["33"] = kept
+
+    await here.hear(stray, here.arriving(InformationFormDocument, form_for(letter, known_in("44")), case_id))
+
+    assert (await here.case(case_id)).state is State.FORM_HELD
+    assert [reason for _, reason, _ in await here.at.parked()] == ["wrong_sender"]
+
+
+async def test_a_rejection_is_receipted_told_and_kept_and_changes_no_case(here: Destination) -> None:
+    [case_id] = await here.admitted()
+    await here.at.rows("INSERT INTO destination_agency.numbered SELECT seq, seq, '', 1 FROM destination_agency.outbox")
+    [row] = await here.at.rows("SELECT number, payload FROM destination_agency.log WHERE topic = 'exchange.44'")
+    digest = hashlib.sha256(row["payload"]).hexdigest()
+    body = Rejection(
+        document_type="document.contact_letter", number=row["number"], digest=digest, code="invalid", remedy="name the division"
+    )
+
+    record = here.arriving(RejectionToDestinationDocument, body, case_id)
+    await here.hear(record)
+
+    [told] = await here.at.facts(DocumentRejected)
+    assert (told.case_id, told.rejected_by, told.digest, told.code) == (case_id, "44/origin-agency", digest, "invalid")
+    assert told.person_ref == (await here.case(case_id)).person_ref
+    assert [fact.document_id for fact in await here.at.facts(DocumentReceived)] == [record.event_id]
+    assert (await here.case(case_id)).state is State.LETTER_SENT
+    [kept] = await here.at.rows("SELECT rejection_id, remedy FROM destination_agency.rejections")
+    assert (kept["rejection_id"], kept["remedy"]) == (record.event_id, "name the division")
 
 
 async def test_poison_of_one_case_delays_no_other_and_its_own_case_waits_behind_it(here: Destination) -> None:
     await know(here, someone(1))
     first, second = await here.admitted(wish(), wish(someone(1).person))
-    poison = here.arriving(LetterReturnDocument, await a_return(here, first), first, sender="41")
+    poison = here.arriving(
+        WithdrawalAnswerDocument, WithdrawalAnswer(letter_no=(await here.letter(first)).letter_no, confirmed=True), first
+    )
     behind = here.arriving(InformationFormDocument, form_for(await here.letter(first), known_in("44")), first)
     other = here.arriving(InformationFormDocument, form_for(await here.letter(second), someone(1, "44")), second)
 
@@ -150,7 +193,7 @@ async def test_poison_of_one_case_delays_no_other_and_its_own_case_waits_behind_
     assert (await here.case(second)).state is State.FORM_HELD
     assert (await here.case(first)).state is State.LETTER_SENT
     assert sorted((key, reason) for key, reason, _ in await here.at.parked()) == sorted(
-        [(first, "wrong_sender"), (first, "behind_parked")]
+        [(first, "unexpected"), (first, "behind_parked")]
     )
 
 

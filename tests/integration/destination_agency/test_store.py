@@ -98,3 +98,18 @@ async def test_open_cases_are_found_by_the_keyed_hash_alone(here: Destination) -
         found = await store.open_cases(tx, [key, here.at.vault.id_hash(f"{ID_NUMBER}|41")])
 
     assert {key: case for key, (case, _) in found.items()} == {key: case_id}
+
+
+async def test_serial_numbers_drawn_before_a_case_is_saved_are_its_own_and_nobody_elses(here: Destination) -> None:
+    [case_id] = await here.applied()
+    given = await here.case(case_id)
+    async with here.at.database.transaction("test") as tx:
+        drawn = await store.serials(tx, 3)
+
+    twin = replace(given, case_id="018f4c1e-0000-7000-8000-00000000ffff", state=State.REFUSED, serial=drawn[1])
+    await know(here, someone(1))
+    [later] = await here.applied(wish(someone(1).person))
+
+    assert (await saved(here, twin)).serial == drawn[1]
+    assert (await saved(here, replace(given, serial=drawn[2]))).serial == given.serial  # a number is for good
+    assert len({given.serial, *drawn, (await here.case(later)).serial}) == 5

@@ -213,7 +213,7 @@ async def test_idle_says_none_in_hand_only_when_the_mails_are_out_and_their_evid
     assert [notice["state"] for notice in await service.notices(case)] == ["delivered"]
     database = Database(database_url(stack, f"province_{PROVINCE}", service_role(PROVINCE, "notification")), size=1)
     async with database.transaction("test") as tx:
-        evidence = await tx.fetch("SELECT type, topic FROM notification.outbox WHERE subject = $1 AND number IS NOT NULL", case)
+        evidence = await tx.fetch("SELECT type, topic FROM notification.log WHERE subject = $1 AND number IS NOT NULL", case)
     await database.close()
     assert [tuple(row) for row in evidence] == [("cn.jiexu.notice.delivered.v1", topics.journal(PROVINCE))]
 

@@ -166,7 +166,7 @@ async def test_a_letter_of_another_province_is_heard_answered_and_the_answer_pub
 
     database = Database(database_url(counter.stack, f"province_{PROVINCE}", service_role(PROVINCE, "origin-agency")), size=1)
     async with database.transaction("test") as tx:
-        rows = await tx.fetch("SELECT type, topic FROM origin_agency.outbox WHERE subject = $1 AND number IS NOT NULL", case_id)
+        rows = await tx.fetch("SELECT type, topic FROM origin_agency.log WHERE subject = $1 AND number IS NOT NULL", case_id)
     await database.close()
     assert (held, await counter.state(case_id)) == ("LETTER_HELD", "RETURNED")
     assert ("cn.jiexu.document.letter_return.v1", f"exchange.{DESTINATION}") in [tuple(row) for row in rows]

@@ -1,5 +1,6 @@
 """What the origin does with documents of other provinces: held, answered, or parked with the right reason."""
 
+import hashlib
 from datetime import date
 
 import pytest
@@ -14,6 +15,8 @@ from contracts.documents import (
     PersonIdentity,
     Query,
     QueryDocument,
+    Rejection,
+    RejectionToOriginDocument,
     Reminder,
     ReminderDocument,
     Withdrawal,
@@ -25,6 +28,7 @@ from contracts.envelope import new_id
 from contracts.events import (
     ContactLetterReceived,
     DocumentReceived,
+    DocumentRejected,
     DocumentSent,
     MessageParked,
     TransferSettled,
@@ -194,8 +198,74 @@ async def test_a_document_of_a_province_that_has_no_part_in_the_case_is_of_the_w
 
     await origin.hear(arriving(origin, kind, case_id, sender="41"))
 
-    assert await origin.at.parked() == [(case_id, "wrong_sender", "the case is with province 33")]
+    [(key, reason, detail)] = await origin.at.parked()
+    assert (key.startswith("unproven:"), reason) == (True, "wrong_sender")
+    assert detail == f"the case is with province 33; its key was '{case_id}'"
     assert (await origin.case(case_id)).state is State.LETTER_HELD
+
+
+async def test_who_has_no_part_in_a_case_cannot_hold_it_up(origin: Origin) -> None:
+    case_id = await origin.holding(sender="33")
+    sealed_to_somebody_else = arriving_letter(origin.at, a_letter(destination="41"), case_id=case_id, sender="41")
+    assert sealed_to_somebody_else.envelope is not None
+    strangers = [arriving(origin, kind, case_id, sender="41") for kind in BODIES]
+
+    await origin.hear(sealed_to_somebody_else, *strangers)
+    await origin.hear(arriving(origin, WithdrawalDocument, case_id))
+
+    assert (await origin.case(case_id)).state is State.CANCELLED
+    assert {reason for _, reason, _ in await origin.at.parked()} == {"wrong_sender"}
+
+
+async def test_a_stranger_whose_document_does_not_even_open_cannot_hold_a_case_up(origin: Origin) -> None:
+    case_id = new_id()
+    kept = origin.at.country.sealing["44"]
+    origin.at.country.sealing["44"] = origin.at.country.sealing["41"]
+    stray = arriving(origin, WithdrawalDocument, case_id, sender="41")
+    origin.at.country.sealing["44"] = kept
+
+    await origin.hear(arriving_letter(origin.at, case_id=case_id), stray, arriving(origin, WithdrawalDocument, case_id))
+
+    assert (await origin.case(case_id)).state is State.CANCELLED
+    assert [reason for _, reason, _ in await origin.at.parked()] == ["wrong_sender"]
+
+
+async def test_a_rejection_is_receipted_told_and_kept_and_changes_no_case(origin: Origin) -> None:
+    await origin.at.importing(HE)
+    [case_id] = await origin.issued(HE)
+    [(number, payload)] = await number_documents(origin, "exchange.33")
+    digest = hashlib.sha256(payload).hexdigest()
+    body = a(Rejection, document_type="document.information_form", number=number, digest=digest, code="invalid", remedy="see ⑤")
+
+    record = arriving(origin, RejectionToOriginDocument, case_id, body=body)
+    await origin.hear(record)
+
+    [told] = await origin.at.facts(DocumentRejected)
+    assert (told.case_id, told.rejected_by, told.number, told.digest) == (case_id, "33/destination-agency", number, digest)
+    assert (told.code, told.remedy, told.person_ref) == ("invalid", "see ⑤", (await origin.case(case_id)).person_ref)
+    assert [fact.document_id for fact in await origin.at.facts(DocumentReceived)][-1] == record.event_id
+    assert (await origin.case(case_id)).state is State.FORM_ISSUED
+    [kept] = await origin.at.rows("SELECT rejection_id, code FROM origin_agency.rejections")
+    assert (kept["rejection_id"], kept["code"]) == (record.event_id, "invalid")
+
+
+async def test_a_rejection_of_what_was_never_sent_is_parked_and_holds_up_no_case(origin: Origin) -> None:
+    case_id = await origin.holding()
+    body = a(Rejection, number=9)
+
+    await origin.hear(
+        arriving(origin, RejectionToOriginDocument, case_id, body=body), arriving(origin, WithdrawalDocument, case_id)
+    )
+
+    assert [reason for _, reason, _ in await origin.at.parked()] == ["wrong_sender"]
+    assert (await origin.case(case_id)).state is State.CANCELLED
+
+
+async def number_documents(origin: Origin, topic: str) -> list[tuple[int, bytes]]:
+    """Give what was sent its numbers, as the relay does; numbers and bytes of the documents on a topic."""
+    await origin.at.rows("INSERT INTO origin_agency.numbered SELECT seq, seq, '', 1 FROM origin_agency.outbox")
+    rows = await origin.at.rows("SELECT number, payload FROM origin_agency.log WHERE topic = $1 ORDER BY number", topic)
+    return [(row["number"], row["payload"]) for row in rows]
 
 
 async def test_a_letter_for_a_destination_that_did_not_send_it_is_of_the_wrong_sender(origin: Origin) -> None:
@@ -228,7 +298,7 @@ async def test_a_letter_sealed_to_somebody_else_cannot_be_opened(origin: Origin)
     assert await origin.states() == {record.key: "LETTER_HELD"}
 
 
-async def test_a_document_for_the_other_role_is_unexpected(origin: Origin) -> None:
+async def test_a_document_for_the_other_role_is_unexpected_and_holds_up_no_case(origin: Origin) -> None:
     case_id = new_id()
     body = a(InformationForm, letter_no=LETTER_NO)
     record = origin.at.arriving(InformationFormDocument, body, case_id=case_id, sender="33")
@@ -236,7 +306,8 @@ async def test_a_document_for_the_other_role_is_unexpected(origin: Origin) -> No
 
     await origin.hear(record)
 
-    assert await reasons(origin) == [(case_id, "unexpected")]
+    [(key, reason)] = await reasons(origin)
+    assert (key.startswith("unproven:"), reason) == (True, "unexpected")
 
 
 async def test_one_bad_document_does_not_hold_the_letters_of_others_back(origin: Origin) -> None:

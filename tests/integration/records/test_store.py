@@ -112,3 +112,26 @@ async def test_a_record_that_somebody_has_in_hand_is_waited_for(at: InProcess) -
     await asyncio.gather(first(), second())
 
     assert order == ["first has it", "first lets go", "second has it"]
+
+
+async def test_a_record_that_is_locked_when_it_is_found_by_number_waits_for_nobody_else_to_change_it(at: InProcess) -> None:
+    await at.importing(HE)
+    record = await at.record(HE.person.id_number)
+    held, order = asyncio.Event(), []
+
+    async def hold() -> None:
+        async with at.database.transaction("test") as tx:
+            assert await store.by_hash(tx, at.vault, [record.id_hash], locked=True) == {record.id_hash: record}
+            held.set()
+            await asyncio.sleep(0.3)
+            order.append("held")
+
+    async def change() -> None:
+        await held.wait()
+        async with at.database.transaction("test") as tx:
+            await store.by_ref(tx, at.vault, [record.person_ref])
+            order.append("changed")
+
+    await asyncio.gather(hold(), change())
+
+    assert order == ["held", "changed"]

@@ -14,7 +14,7 @@ START = datetime.fromisoformat("2024-05-06T09:00:00+08:00")
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in BankSettings.model_fields:
+    for name in [*BankSettings.model_fields, "SECRETS_DIR"]:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("DATABASE_URL", "postgresql://bank:secret@127.0.0.1/bank")
     monkeypatch.setenv("TOKEN_KEYS_FILE", "keys.json")
@@ -47,6 +47,14 @@ def test_a_value_that_cannot_be_stops_the_start_with_its_name(monkeypatch: pytes
 
     with pytest.raises(ValidationError, match=name.lower()):
         BankSettings()
+
+
+def test_the_database_may_come_as_a_file_of_a_folder_of_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "database_url").write_text("postgresql://bank:from-a-file@postgres-bank/bank", encoding="utf-8")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    monkeypatch.delenv("DATABASE_URL")
+
+    assert "from-a-file" in BankSettings().database_url.get_secret_value()
 
 
 def test_the_password_is_not_shown() -> None:
