@@ -36,6 +36,15 @@ class Caller:
     person_ref: str | None = None
 
 
+# Rules and policies stand in events where persons stand otherwise; nobody may call under such a name.
+_NO_PERSONS = ("rule:", "policy:")
+
+
+def is_person(actor: str) -> bool:
+    """Whether the one who acted, as an event names it, is a person and not a rule or a policy."""
+    return not actor.lower().startswith(_NO_PERSONS)
+
+
 class TokenRefused(Exception):
     """The token is missing, expired, forged or lacks a claim; the text says which."""
 
@@ -62,6 +71,8 @@ class TokenVerifier:
         except (JoseError, ValueError, TypeError) as error:
             raise TokenRefused(str(error) or type(error).__name__) from error
         person_ref = claims.get("person_ref")
+        if not is_person(str(claims["sub"]).strip()):
+            raise TokenRefused("sub is the name of a rule or a policy, under which nobody acts")
         return Caller(str(claims["sub"]), roles, str(claims["province"]), str(person_ref) if person_ref else None)
 
 

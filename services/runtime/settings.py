@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
@@ -10,10 +10,28 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsS
 from services.runtime.clock import Clock, ScenarioClock
 
 
-class Settings(BaseSettings):
-    """Settings that every service has. Secrets may come as files of a `SECRETS_DIR`."""
+class FromEnvironment(BaseSettings):
+    """Settings that come from the environment, and those that are secret perhaps as files of a `SECRETS_DIR`."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, then files of `SECRETS_DIR`, each named like its setting."""
+        folder = os.environ.get("SECRETS_DIR")
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
+        return (init_settings, env_settings, *files)
+
+
+class Settings(FromEnvironment):
+    """Settings that every service has."""
 
     environment: Literal["development", "production"] = "development"
     province: str = Field(pattern=r"^\d{2}$", description="GB/T 2260 code of the province that runs this service")
@@ -36,13 +54,22 @@ class Settings(BaseSettings):
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 25
     mail_from: str = "jiexu@agency.example"
+    mail_dispatch: bool = Field(default=True, description="false: notices are queued and wait until a replica may send them")
     clock: Literal["system", "scenario"] = "system"
     scenario_start: AwareDatetime | None = None
     max_records: int = Field(default=200, ge=1, le=5000, description="records a handler takes at once")
+    retry_pauses_s: tuple[Annotated[float, Field(gt=0, le=3600)], ...] = Field(
+        default=(0.5, 2.0, 8.0), description="pauses between the tries of a record that failed without a name, then it is parked"
+    )
     relay_batch: int = Field(default=500, ge=1, le=5000)
     relay_poll_s: float = Field(default=0.05, gt=0, description="the relay's safety net; the wake-up is in-process")
     timer_poll_s: float = Field(default=2.0, gt=0)
     bank_poll_s: float = Field(default=2.0, gt=0)
+    bank_wait_s: float = Field(default=20.0, ge=0, le=60, description="how long the bank may hold back an answer without lines")
+    approvals: Literal["two-persons", "automatic"] = Field(
+        default="two-persons", description="who approves what has no doubt; what has one waits for two persons in any case"
+    )
+    automatic_limit_fen: int | None = Field(default=None, ge=0, description="above this amount of one case persons decide")
     replica: str = Field(default="0", description="name of this replica; makes the consumer's membership static")
 
     @model_validator(mode="after")
@@ -50,20 +77,6 @@ class Settings(BaseSettings):
         if self.clock == "scenario" and self.environment == "production":
             raise ValueError("CLOCK=scenario is refused when ENVIRONMENT=production: its days are not real")
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment, then files of `SECRETS_DIR`, each named like its setting."""
-        folder = os.environ.get("SECRETS_DIR")
-        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
-        return (init_settings, env_settings, *files)
 
     def make_clock(self) -> Clock:
         """The clock that these settings ask for."""

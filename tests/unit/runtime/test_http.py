@@ -1,16 +1,21 @@
 """HTTP as every service speaks it: problems with codes, bounded bodies, health, and never a value that was sent."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import asyncpg
 import httpx
 import pytest
+import structlog
 from fastapi import Depends, FastAPI
 
 from contracts.base import Command, Fen, MonthText
-from services.runtime.http import MEDIA_TYPE, Problem, any_caller, make_api, require
+from services.runtime.heartbeat import Heartbeat
+from services.runtime.http import MEDIA_TYPE, Problem, Readiness, any_caller, make_api, require
 from services.runtime.identity import Caller, Role, TokenIssuer, TokenVerifier
 from tests.unit.runtime.test_identity import Keys
 
@@ -244,9 +249,109 @@ async def test_a_service_is_alive_while_it_waits_and_says_for_what(client: httpx
     READY.update(database=None, kafka="Kafka does not answer")
 
     alive, ready = await client.get("/livez"), await client.get("/readyz")
+    later = await client.get("/readyz")
 
-    assert alive.status_code == 200
-    assert (ready.status_code, ready.json()) == (503, {"status": "waiting", "waits_for": {"kafka": "Kafka does not answer"}})
+    assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
+    assert ready.status_code == 503
+    assert (ready.json()["status"], ready.json()["waits_for"]) == ("waiting", {"kafka": "Kafka does not answer"})
+    assert datetime.fromisoformat(ready.json()["since"]["kafka"]) <= datetime.now(UTC)
+    assert later.json()["since"] == ready.json()["since"]
+
+
+async def test_what_should_run_for_ever_and_ended_makes_a_service_not_alive() -> None:
+    async def ready() -> dict[str, str | None]:
+        return {}
+
+    api = make_api("test", verifier=None, ready=ready, alive=lambda: {"relay": "has ended"})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://service") as client:
+        answer = await client.get("/livez")
+
+    assert (answer.status_code, answer.json()) == (503, {"status": "standing", "because": {"relay": "has ended"}})
+
+
+async def test_a_service_whose_event_loop_stood_still_is_not_alive() -> None:
+    async def ready() -> dict[str, str | None]:
+        return {}
+
+    api = make_api("test", verifier=None, ready=ready)
+    heart: Heartbeat = api.state.heart
+    heart._limit_s = 0.8  # ten seconds outside of tests
+    async with (
+        api.router.lifespan_context(api),
+        httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://service") as client,
+    ):
+        await asyncio.sleep(0.5)
+        before = await client.get("/livez")
+        time.sleep(2.0)  # noqa: ASYNC251 - that is what is tried
+        await asyncio.sleep(0.5)
+        after = await client.get("/livez")
+
+    assert (before.status_code, after.status_code) == (200, 503)
+    assert "the event loop stood still" in after.json()["because"]["loop"]
+
+
+async def test_what_passes_by_itself_is_noise_until_it_lasts() -> None:
+    found: dict[str, str | None] = {"handler": "database: DeadlockDetectedError"}
+
+    async def ready() -> dict[str, str | None]:
+        return found
+
+    readiness = Readiness(ready, noise_s=0.1)
+
+    at_start = await readiness.look()
+    found["handler"] = None
+    await readiness.look()
+    found["handler"] = "database: DeadlockDetectedError"
+    first = await readiness.look()
+    await asyncio.sleep(0.15)
+    lasting = await readiness.look()
+
+    assert at_start[0] == {"handler": "database: DeadlockDetectedError"}  # it never was well
+    assert first[:2] == ({}, {"handler": "database: DeadlockDetectedError"})
+    assert lasting[0] == {"handler": "database: DeadlockDetectedError"}
+
+
+async def test_requests_are_counted_and_logged_by_the_template_of_their_route(client: httpx.AsyncClient) -> None:
+    with structlog.testing.capture_logs() as told:
+        await client.get("/breaks/refused-440101199003151234")
+        await client.get("/nowhere/440101199003151234")
+        await client.get("/livez")
+    figures = (await client.get("/metrics")).text
+
+    lines = [(line["route"], line["method"], line["status"]) for line in told if line["event"] == "http.request"]
+    assert lines == [("/breaks/{how}", "GET", 500), ("unmatched", "GET", 404)]
+    assert 'jiexu_http_requests_total{method="GET",route="/breaks/{how}",status="500"}' in figures
+    assert 'jiexu_http_request_seconds_count{method="GET",route="/breaks/{how}"}' in figures
+    assert "440101199003151234" not in figures + str(told)
+
+
+async def test_a_request_keeps_the_id_that_it_came_with_if_that_can_be_nobodys(client: httpx.AsyncClient) -> None:
+    given = "01a2086d-b5bf-7236-8a45-a54a9c543bfb"
+
+    kept = await client.get("/nowhere", headers={"x-request-id": given})
+    fresh = await client.get("/nowhere", headers={"x-request-id": "440101199003151234"})
+
+    assert kept.headers["x-request-id"] == given
+    assert len(fresh.headers["x-request-id"]) == len(given)
+
+
+async def test_a_line_of_a_request_has_its_case_and_nothing_else_from_the_path(keys: Keys) -> None:
+    async def ready() -> dict[str, str | None]:
+        return {}
+
+    api = make_api("test", verifier=None, ready=ready)
+
+    @api.get("/cases/{case_id}")
+    async def case(case_id: str) -> str:
+        return case_id
+
+    case_id = "01a2086d-b5bf-7236-8a45-a54a9c543bfb"
+    with structlog.testing.capture_logs() as told:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://service") as client:
+            await client.get(f"/cases/{case_id}")
+            await client.get("/cases/440101199003151234")
+
+    assert [line.get("case_id") for line in told if line["event"] == "http.request"] == [case_id, None]
 
 
 async def test_a_service_that_waits_for_nothing_is_ready(client: httpx.AsyncClient) -> None:

@@ -81,6 +81,16 @@ def test_a_token_that_is_old_or_claims_what_is_not_is_refused(
         verifier.verify(keys.token(**claims))
 
 
+@pytest.mark.parametrize("sub", ["rule:K1@2026-09", "policy:automatic-approvals", "Rule:K4", " policy:x"])
+def test_nobody_calls_under_the_name_of_a_rule_or_a_policy(keys: Keys, verifier: TokenVerifier, sub: str) -> None:
+    with pytest.raises(TokenRefused, match="rule or a policy"):
+        verifier.verify(keys.token(sub=sub))
+
+
+def test_a_person_whose_name_holds_such_a_word_is_a_person(keys: Keys, verifier: TokenVerifier) -> None:
+    assert verifier.verify(keys.token(sub="clerk-of-policy:1")).sub == "clerk-of-policy:1"
+
+
 def test_a_token_of_another_issuer_is_refused(keys: Keys, verifier: TokenVerifier) -> None:
     other = ECKey.generate_key("P-256", {"kid": "key-1"})
     unknown = ECKey.generate_key("P-256", {"kid": "key-2"})

@@ -56,6 +56,10 @@ def test_a_missing_value_stops_the_start_with_its_name(name: str, monkeypatch: p
         ("RELAY_POLL_S", "0"),
         ("ENVIRONMENT", "staging"),
         ("CLOCK", "sundial"),
+        ("APPROVALS", "one-person"),
+        ("AUTOMATIC_LIMIT_FEN", "-1"),
+        ("AUTOMATIC_LIMIT_FEN", "1.5"),
+        ("BANK_WAIT_S", "61"),
         ("SCENARIO_START", "2024-05-06T09:00:00"),
     ],
 )
@@ -64,6 +68,17 @@ def test_a_value_that_cannot_be_is_refused_by_name(name: str, value: str, monkey
 
     with pytest.raises(ValidationError, match=name.lower()):
         Settings()
+
+
+def test_two_persons_approve_unless_a_province_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Settings()
+    monkeypatch.setenv("APPROVALS", "automatic")
+    monkeypatch.setenv("AUTOMATIC_LIMIT_FEN", "5000000")
+
+    said = Settings()
+
+    assert (usual.approvals, usual.automatic_limit_fen) == ("two-persons", None)
+    assert (said.approvals, said.automatic_limit_fen) == ("automatic", 5_000_000)
 
 
 def test_a_scenarios_clock_is_refused_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
