@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deploy.local.exchange import prepare
 from deploy.local.native import CHECKOUT
-from deploy.local.services import Endpoints, Provinces, Tokens, forget, tokens
+from deploy.local.services import Endpoints, Override, Provinces, Tokens, forget, tokens
 from deploy.local.stack import Stack
 from services.cli.demo.story import day
 from services.cli.play import Stage
@@ -51,7 +51,11 @@ class Country:
 
     def stage(self) -> Stage:
         """The people who work there; each test has its own connections."""
-        return Players(self.endpoints, tokens(self.stack.home))
+        return Players(self.endpoints, self.tokens())
+
+    def tokens(self) -> Tokens:
+        """Bearer tokens that the services accept."""
+        return tokens(self.stack.home)
 
     def logs(self) -> str:
         """Everything that services and servers have logged."""
@@ -60,7 +64,12 @@ class Country:
 
 @contextmanager
 def a_country(
-    name: str, provinces: tuple[str, ...], *, before_start: Callable[[Stack], None] = lambda _: None
+    name: str,
+    provinces: tuple[str, ...],
+    *,
+    before_start: Callable[[Stack], None] = lambda _: None,
+    replicas: int = 1,
+    overrides: Override | None = None,
 ) -> Iterator[Country]:
     """A stack of its own with the services of these provinces, which are started and not waited for."""
     homes = CHECKOUT / ".jiexu"
@@ -70,7 +79,7 @@ def a_country(
         stack = Stack.up(home, tell=lambda _: None)
         prepare(stack, provinces)
         before_start(stack)
-        services = Provinces(stack, provinces, clock="scenario", scenario_start=START)
+        services = Provinces(stack, provinces, clock="scenario", scenario_start=START, overrides=overrides, replicas=replicas)
         yield Country(stack, services, services.start())
     finally:
         _remove(home)

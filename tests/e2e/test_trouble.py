@@ -265,7 +265,7 @@ async def test_what_is_parked_is_kept_byte_for_byte_and_told_on_the_journal(coun
     try:
         rows = await connection.fetch("SELECT quarantine_id, value, reason FROM destination_agency.quarantine")
         told = await connection.fetch(
-            "SELECT payload FROM destination_agency.outbox WHERE type = 'cn.jiexu.quarantine.parked.v1' AND number IS NOT NULL"
+            "SELECT payload FROM destination_agency.log WHERE type = 'cn.jiexu.quarantine.parked.v1' AND number IS NOT NULL"
         )
     finally:
         await connection.close()
