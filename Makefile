@@ -12,12 +12,13 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed.stamp
+BENCH_STAMP := $(VENV)/bench.stamp
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 UV := .jiexu/tools/uv
 
 .PHONY: help
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-15s %s\n", $$1, $$2 }'
 
 .PHONY: setup
 setup: $(STAMP) ## Make .venv with what requirements/test.lock says; does nothing when it is there
@@ -46,12 +47,25 @@ $(STAMP): requirements/test.lock requirements/runtime.in pyproject.toml
 	@touch $@
 
 .PHONY: demo
-demo: setup ## Show a transfer from beginning to end on real servers
+demo: setup ## Show a transfer from beginning to end on real servers; STACK=compose: in containers
 	@$(BIN)/jiexu demo $(ARGS)
 
 .PHONY: test
 test: check ## Check, then run all tests on real servers
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.PHONY: bench
+bench: setup $(BENCH_STAMP) ## Measure speed and cost beside a bare saga; FULL=1 to 100,000 cases, DOCS=1 writes docs/bench.md
+	@$(BIN)/python -m tests.bench $(if $(FULL),--full) $(if $(DOCS),--docs) $(ARGS)
+
+$(BENCH_STAMP): requirements/bench.lock $(STAMP)
+	@echo "installing the packages of requirements/bench.lock, which draw the curves"
+	@$(PIP) install --progress-bar off --require-hashes -r requirements/bench.lock
+	@touch $@
+
+.PHONY: simulate
+simulate: setup ## Run seeded worlds full of faults and audit each: SEEDS=n, SEED=first
+	@$(BIN)/python -m tests.simulation.run --first $(or $(SEED),1) --seeds $(or $(SEEDS),$(if $(SEED),1,200))
 
 .PHONY: up
 up: setup ## Bring up Kafka, PostgreSQL and all services (PROVINCES=44,33,41) on this machine
@@ -60,6 +74,14 @@ up: setup ## Bring up Kafka, PostgreSQL and all services (PROVINCES=44,33,41) on
 .PHONY: down
 down: setup ## Stop them and keep the data
 	@$(BIN)/jiexu down
+
+.PHONY: compose-secrets
+compose-secrets: setup ## Make what `docker compose up --wait` needs: secrets and the signed directory, in .jiexu/compose
+	@$(BIN)/python -m deploy.compose.home
+
+.PHONY: compose-check
+compose-check: setup ## Bring the containers up, look inside each, kill one, and take them down; needs Docker
+	@$(BIN)/python -m deploy.compose.check
 
 .PHONY: check
 check: setup ## Style, types and who imports whom
@@ -88,7 +110,8 @@ lock: $(UV)/bin/uv ## Compile requirements/*.in to *.lock again; with UPGRADE=1 
 	}; \
 	compile runtime; \
 	compile test; \
-	compile native --constraints requirements/test.lock  # goes into the same environment
+	compile native --constraints requirements/test.lock; \
+	compile bench --constraints requirements/test.lock  # these two go into the same environment
 
 $(UV)/bin/uv: | setup
 	@echo "installing uv, which compiles lock files"

@@ -1,12 +1,13 @@
-"""An exchange among provinces on a running stack: who may do what, migrated databases, and the signed directory.
+"""An exchange among provinces on running servers: who may do what, migrated databases, and the signed directory.
 
-Preparing it again changes nothing; preparing it with another province adds that one.
+Preparing it again changes nothing; preparing it with another province adds that one. `prepare` does all of it for a local
+stack; with containers each part is a job of its own, which holds no more secrets than it needs (deploy/compose/provision.py).
 """
 
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from deploy.kafka.provision import provision as provision_kafka
 from deploy.local.native import Tell, exclusive
 from deploy.local.processes import StackError
 from deploy.local.secrets import Secrets
-from deploy.local.stack import Stack
+from deploy.local.stack import KafkaAccess, PostgresAccess, Stack
 from deploy.postgres.provision import bank_layout, owner_role, province_layout
 from deploy.postgres.provision import provision as provision_postgres
 from services.areas import PROVINCE_SERVICES, bank_areas, keys_areas, province_areas
@@ -87,9 +88,10 @@ def prepare(
     ):
         try:
             # A thread of its own, for whoever calls this may be running an event loop already.
-            databases = pool.submit(lambda: asyncio.run(_prepare_databases(stack, provinces, services, tell)))
-            _prepare_kafka(stack, provinces, services, tell)
-            _publish(stack, _entries(stack, known, services), tell)
+            job = prepare_databases(stack.postgres, stack.secrets, provinces, bank=True, services=services, tell=tell)
+            databases = pool.submit(lambda: asyncio.run(job))
+            prepare_kafka(stack.kafka, stack.secrets, provinces, services, tell=tell)
+            publish(stack.kafka, stack.secrets, signed_entries(stack.home, stack.secrets, known, services), tell=tell)
             databases.result()
         except MigrationChanged as error:
             raise StackError(f"{error}; if its data may go: jiexu down --wipe, then jiexu up") from error
@@ -104,7 +106,7 @@ def root_fingerprint(stack_secrets: Secrets) -> str:
 
 def database_url(stack: Stack, database: str, role: str) -> str:
     """The URL with which a role of this stack, such as `p44_origin_agency`, reaches a database, such as `province_44`."""
-    return stack.postgres.url_of(database, role, stack.secrets.password(f"postgres-{role}"))
+    return stack.postgres_of(database).url_of(database, role, stack.secrets.password(f"postgres-{role}"))
 
 
 def directory_entry(province: Province, secrets: Secrets, services: Sequence[str], issued_at: datetime) -> DirectoryEntry:
@@ -142,42 +144,80 @@ def _sealing_key(code: str, secrets: Secrets) -> PublicKey:
     return PublicKey(key_id=key_id(key), owner=f"{code}/sealing", use="sealing", public_hex=key, valid_from=KEYS_VALID_FROM)
 
 
-def _prepare_kafka(stack: Stack, provinces: tuple[str, ...], services: tuple[str, ...], tell: Tell) -> None:
+def prepare_kafka(
+    access: KafkaAccess,
+    secrets: Secrets,
+    provinces: tuple[str, ...],
+    services: tuple[str, ...] = PROVINCE_SERVICES,
+    *,
+    tell: Tell = lambda _: None,
+) -> None:
+    """Give Kafka the principals of these services, of the auditor and of the registrar, the topics and the ACLs.
+
+    Raises what `deploy.kafka.provision.provision` raises.
+    """
     who = [(province, service) for province in provinces for service in services]
     who += [(MINISTRY, "audit"), (MINISTRY, "registrar")]
     tell("preparing Kafka: principals, topics and ACLs")
-    access = stack.kafka
     provision_kafka(
         admin_client(access.bootstrap, access.username, access.password),
-        principals=[Principal(name, _kafka_password(stack, name)) for name in (principal_name(*each) for each in who)],
+        principals=[Principal(name, _kafka_password(secrets, name)) for name in (principal_name(*each) for each in who)],
         topics=[TopicSpec(topic.name, topic.partitions, topic.config) for topic in topics.topics(provinces)],
         acls=[acl for each in who for acl in acls_for(*each)],
     )
 
 
-async def _prepare_databases(stack: Stack, provinces: tuple[str, ...], services: tuple[str, ...], tell: Tell) -> None:
+async def prepare_databases(
+    access: PostgresAccess,
+    secrets: Secrets,
+    provinces: tuple[str, ...],
+    *,
+    bank: bool,
+    services: tuple[str, ...] = PROVINCE_SERVICES,
+    tell: Tell = lambda _: None,
+) -> None:
+    """Give one server the roles and migrated databases of these provinces and, if wanted, of the bank.
+
+    Raises `MigrationChanged`, and asyncpg's errors for what the server refuses.
+    """
+
     def password(role: str) -> str:
-        return stack.secrets.password(f"postgres-{role}")
+        return secrets.password(f"postgres-{role}")
 
     tell("preparing PostgreSQL: databases, roles and migrations")
     # The migrations grant to every service that has a schema, whether or not it is to run here.
     users = tuple(dict.fromkeys((*PROVINCE_SERVICES, *services)))
-    layouts = [*(province_layout(code, users, password) for code in provinces), bank_layout(password)]
-    await provision_postgres(
-        stack.postgres.url,
-        roles=[role for layout in layouts for role in layout.roles],
-        databases=[database for layout in layouts for database in layout.databases],
-    )
-    wanted: list[tuple[str, str, list[Area]]] = [("bank", "bank_owner", bank_areas())]
+    layouts = [province_layout(code, users, password) for code in provinces]
+    wanted: list[tuple[str, str, list[Area]]] = []
     for code in provinces:
         owner = owner_role(code)
         wanted += [(f"province_{code}", owner, province_areas(code)), (f"keys_{code}", owner, keys_areas(code))]
-    await asyncio.gather(*(migrate(database_url(stack, database, owner), areas) for database, owner, areas in wanted))
+    if bank:
+        layouts.append(bank_layout(password))
+        wanted.append(("bank", "bank_owner", bank_areas()))
+    await provision_postgres(
+        access.url,
+        roles=[role for layout in layouts for role in layout.roles],
+        databases=[database for layout in layouts for database in layout.databases],
+    )
+    urls = {database: access.url_of(database, owner, password(owner)) for database, owner, _ in wanted}
+    await asyncio.gather(*(migrate(urls[database], areas) for database, _, areas in wanted))
 
 
-def _entries(stack: Stack, provinces: Sequence[Province], services: Sequence[str]) -> list[DirectoryEntry]:
+def signed_entries(
+    home: Path, secrets: Secrets, provinces: Sequence[Province], services: Sequence[str]
+) -> dict[str, SignedEntry]:
+    """The directory's entries of these provinces, signed by the root; one that says what it said before stays the same.
+
+    What was issued is kept in `directory.json` of the home.
+    """
+    root = secrets.directory_root_key()
+    return {entry.province: sign_entry(entry, root) for entry in _entries(home, secrets, provinces, services)}
+
+
+def _entries(home: Path, secrets: Secrets, provinces: Sequence[Province], services: Sequence[str]) -> list[DirectoryEntry]:
     """The entries as they are to be published; one that says what it said before keeps its time of issue."""
-    file = stack.home / "directory.json"
+    file = home / "directory.json"
     try:
         issued: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -185,7 +225,7 @@ def _entries(stack: Stack, provinces: Sequence[Province], services: Sequence[str
     now = datetime.now(SHANGHAI).replace(microsecond=0)
     entries = []
     for province in provinces:
-        entry = directory_entry(province, stack.secrets, services, now)
+        entry = directory_entry(province, secrets, services, now)
         if (text := issued.get(province.code)) is not None:
             before = DirectoryEntry.model_validate_json(text)
             same = entry.model_copy(update={"issued_at": before.issued_at})
@@ -196,11 +236,12 @@ def _entries(stack: Stack, provinces: Sequence[Province], services: Sequence[str
     return entries
 
 
-def _publish(stack: Stack, entries: Sequence[DirectoryEntry], tell: Tell) -> None:
-    """Publish those entries that the directory does not hold yet, exactly as they are now."""
-    root = stack.secrets.directory_root_key()
-    wanted = {entry.province: sign_entry(entry, root) for entry in entries}
-    held = _held(stack)
+def publish(access: KafkaAccess, secrets: Secrets, wanted: Mapping[str, SignedEntry], *, tell: Tell = lambda _: None) -> None:
+    """Publish those entries that the directory does not hold yet, exactly as they are now.
+
+    Needs the passwords of the registrar and of the auditor, and no key. Raises `StackError` when Kafka does not take them.
+    """
+    held = _held(access, secrets)
     missing = {province: signed for province, signed in wanted.items() if held.get(province) != signed.model_dump_json()}
     if not missing:
         return
@@ -208,7 +249,7 @@ def _publish(stack: Stack, entries: Sequence[DirectoryEntry], tell: Tell) -> Non
     refused: list[KafkaError] = []
     # Java and aiokafka lay keys out by murmur2; with librdkafka's own default a key would move to another partition.
     producer = Producer(
-        {**_client(stack, REGISTRAR), "enable.idempotence": True, "linger.ms": 0, "partitioner": "murmur2_random"}
+        {**_client(access, secrets, REGISTRAR), "enable.idempotence": True, "linger.ms": 0, "partitioner": "murmur2_random"}
     )
     for province, signed in missing.items():
         producer.produce(
@@ -222,12 +263,12 @@ def _publish(stack: Stack, entries: Sequence[DirectoryEntry], tell: Tell) -> Non
         raise StackError(f"the directory was not published: {refused[0] if refused else 'Kafka does not answer'}")
 
 
-def _held(stack: Stack) -> dict[str, str]:
+def _held(access: KafkaAccess, secrets: Secrets) -> dict[str, str]:
     """The newest signed entry of each province on the `directory` topic, as its exact text."""
     # The registrar may only write; the auditor reads. Nothing is committed, the group is only a name.
     consumer = Consumer(
         {
-            **_client(stack, AUDIT),
+            **_client(access, secrets, AUDIT),
             "group.id": f"{MINISTRY}.registrar-check",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
@@ -259,22 +300,22 @@ def _held(stack: Stack) -> dict[str, str]:
 
 def signed_directory(stack: Stack) -> dict[str, SignedEntry]:
     """The directory as it stands on Kafka, by province; nobody has verified it."""
-    return {province: SignedEntry.model_validate_json(text) for province, text in _held(stack).items()}
+    return {province: SignedEntry.model_validate_json(text) for province, text in _held(stack.kafka, stack.secrets).items()}
 
 
-def _client(stack: Stack, principal: str) -> dict[str, str | int]:
+def _client(access: KafkaAccess, secrets: Secrets, principal: str) -> dict[str, str | int]:
     return {
-        "bootstrap.servers": stack.kafka.bootstrap,
+        "bootstrap.servers": access.bootstrap,
         "security.protocol": "SASL_PLAINTEXT",
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": principal,
-        "sasl.password": _kafka_password(stack, principal),
+        "sasl.password": _kafka_password(secrets, principal),
         "log_level": 0,
     }
 
 
-def _kafka_password(stack: Stack, principal: str) -> str:
-    return stack.secrets.password(f"kafka-{principal}")
+def _kafka_password(secrets: Secrets, principal: str) -> str:
+    return secrets.password(f"kafka-{principal}")
 
 
 def _write(path: Path, text: str) -> None:

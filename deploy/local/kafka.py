@@ -1,26 +1,21 @@
 """Apache Kafka from its jars: one KRaft node on the loopback, with SCRAM and ACLs on as in production."""
 
-import base64
 import hashlib
 import os
 import re
-import secrets
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 
+from deploy.kafka.broker import ADMIN, JVM, Listener, broker_properties, cluster_id, format_arguments
 from deploy.kafka.provision import admin_client
 from deploy.local.native import TOOLS, Tell, exclusive, run, wheel_folder
 from deploy.local.processes import ProcessRecord, StackError, alive, last_lines, spawn
-
-ADMIN = "admin"
-"""The local broker's super user."""
 
 _HERE = Path(__file__).resolve().parent
 _OLDEST_JAVA = 17
@@ -46,13 +41,12 @@ class KafkaServer:
         self.folder.chmod(0o700)
         _write(self.folder / "server.properties", self._properties())
         shutil.copyfile(_HERE / "log4j2.yaml", self.folder / "log4j2.yaml")
-        class_path = ["-cp", f"{jars}/*:."]
+        class_path = f"{jars}/*:."
         if not (self.folder / "data" / "meta.properties").exists():
             tell("formatting Kafka's storage")
             self._format(java, class_path)
         tell(f"starting Kafka on 127.0.0.1:{self.port}")
-        options = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"]
-        argv = [java, *options, "-Dlog4j2.configurationFile=log4j2.yaml", *class_path, "kafka.Kafka", "server.properties"]
+        argv = [java, *JVM, "-Dlog4j2.configurationFile=log4j2.yaml", "-cp", class_path, "kafka.Kafka", "server.properties"]
         return spawn("kafka", argv, _environment(), self.log, self.folder, port=self.port)
 
     def wait(self, record: ProcessRecord, *, since: int = 0, timeout: float = 60.0) -> None:
@@ -76,15 +70,11 @@ class KafkaServer:
         lines = last_lines(record.log, since=since)
         raise StackError(f"Kafka does not answer within {timeout:.0f} s ({reason}); {record.log} says:\n{lines}")
 
-    def _format(self, java: str, class_path: Sequence[str]) -> None:
-        # An id that begins with a hyphen would be read as an option.
-        while (cluster := base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")).startswith("-"):
-            pass
-        user = f"SCRAM-SHA-512=[name={ADMIN},password={self.password}]"
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", "server.properties", "--add-scram", user]
+    def _format(self, java: str, class_path: str) -> None:
         # The arguments go through a file, because everybody may read the arguments of a process.
         arguments = self.folder / "format.arguments"
-        _write(arguments, "\n".join(_quoted(word) for word in ["-XX:TieredStopAtLevel=1", *class_path, *tool]))
+        told = format_arguments(self.password, class_path=class_path, properties="server.properties", cluster=cluster_id())
+        _write(arguments, told)
         try:
             done = subprocess.run(
                 [java, f"@{arguments.name}"],
@@ -102,54 +92,14 @@ class KafkaServer:
             raise StackError(f"formatting Kafka's storage failed with status {done.returncode}:\n{done.stdout[-2000:]}")
 
     def _properties(self) -> str:
-        # The broker signs in to itself on both listeners. A listener without a password would make anybody on this
-        # machine the super user, since the controller takes administrative requests directly.
-        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required"
-        plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-        secret = self.password
-        settings: dict[str, object] = {
-            "process.roles": "broker,controller",
-            "node.id": 1,
-            # Named here and not in the storage, so that the port may change from one start to the next.
-            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
-            "listeners": f"CLIENT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"CLIENT://127.0.0.1:{self.port}",
-            "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
-            "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "CLIENT",
-            "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
-            "sasl.mechanism.controller.protocol": "PLAIN",
-            "listener.name.client.sasl.enabled.mechanisms": "SCRAM-SHA-512",
-            "listener.name.client.scram-sha-512.sasl.jaas.config": f'{scram} username="{ADMIN}" password="{secret}";',
-            # SCRAM users live in the metadata that the controller serves, so it cannot use them to let itself in.
-            "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.controller.plain.sasl.jaas.config": (
-                f'{plain} username="{ADMIN}" password="{secret}" user_{ADMIN}="{secret}";'
-            ),
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users": f"User:{ADMIN}",
-            "allow.everyone.if.no.acl.found": "false",
+        here = f"127.0.0.1:{self.port}"
+        return broker_properties(
+            self.password,
+            listeners=[Listener("CLIENT", here, here)],
+            controller=f"127.0.0.1:{self.controller_port}",
             # Relative to the working folder: a list and a properties file would both misread some absolute paths.
-            "log.dirs": "data",
-            "auto.create.topics.enable": "false",
-            # Journals are never deleted, and a group that slept through a long holiday still knows where it was.
-            "log.retention.ms": -1,
-            "offsets.retention.minutes": 10 * 366 * 24 * 60,
-            "group.initial.rebalance.delay.ms": 0,
-            # After a crash the node must wait until its former self has timed out; there is no other node to worry about.
-            "broker.session.timeout.ms": 3000,
-            "broker.heartbeat.interval.ms": 1000,
-            "offsets.topic.replication.factor": 1,
-            "offsets.topic.num.partitions": 8,
-            "transaction.state.log.replication.factor": 1,
-            "transaction.state.log.min.isr": 1,
-            "transaction.state.log.num.partitions": 8,
-            "share.coordinator.state.topic.replication.factor": 1,
-            "share.coordinator.state.topic.min.isr": 1,
-            # The cleaner takes this from the heap at once; its default is a quarter of ours.
-            "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
-        }
-        return "".join(f"{name}={value}\n" for name, value in settings.items())
+            data="data",
+        )
 
 
 def libraries(tell: Tell) -> Path:
@@ -225,11 +175,6 @@ def _maven(tell: Tell) -> str:
 def _environment() -> dict[str, str]:
     # In a C locale Java cannot open a path with Chinese characters in it.
     return {**os.environ, "LC_ALL": "C.UTF-8"}
-
-
-def _quoted(word: str) -> str:
-    """A word as Java's argument files want it."""
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,25 +13,14 @@ from pathlib import Path
 from deploy.local.kafka import listening
 from deploy.local.native import Tell, run, wheel_folder
 from deploy.local.processes import ProcessRecord, StackError, alive, last_lines, spawn
+from deploy.postgres.server import ADMIN, INITDB, SETTINGS
 
-ADMIN = "postgres"
-"""The local cluster's superuser."""
-
-# fsync, full_page_writes and synchronous_commit are not mentioned: their defaults are on, and a ledger needs them.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "300",
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
-    "min_wal_size": "256MB",
-    "checkpoint_timeout": "15min",
-    "password_encryption": "scram-sha-256",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "log_line_prefix": "%m [%p] %q%u@%d ",
     "log_destination": "stderr",
     "logging_collector": "off",
+    **SETTINGS,
 }
 
 
@@ -109,10 +98,7 @@ class PostgresServer:
                     f"--pgdata={unfinished}",
                     f"--username={ADMIN}",
                     f"--pwfile={password}",
-                    "--auth=scram-sha-256",
-                    "--data-checksums",
-                    "--encoding=UTF8",
-                    "--locale=C.UTF-8",
+                    *INITDB,
                 ],
                 "creating the PostgreSQL cluster",
                 env=_environment(),

@@ -155,8 +155,9 @@ def _started(pid: int, *, zombies: bool = False) -> str | None:
         return None
     # The second field is the program's name in parentheses, which may hold anything, parentheses too.
     fields = stat.rpartition(")")[2].split()
-    state, ticks = fields[0], fields[19]
-    if state in "ZX" and not zombies:
+    state, threads, ticks = fields[0], int(fields[17]), fields[19]
+    # Of a process that was killed the first thread may be gone before the others, which still hold its ports and files.
+    if state in "ZX" and threads <= 1 and not zombies:
         return None
     # Ticks count from boot, and a machine restored from an image repeats them: the boot id tells the two apart.
     return f"{boot}/{ticks}"

@@ -39,7 +39,10 @@ ALL = "*"
 """Stands for every service where settings are overridden."""
 
 Override = Mapping[str, Mapping[str, str]]
-"""Settings in place of ours, by `44.origin-agency`, by `origin-agency`, by `bank` or for all by `*`; the first of these wins."""
+"""Settings in place of ours, by `44.origin-agency`, by `origin-agency`, by `bank` or for all by `*`; the first of these wins.
+
+What is said of `44.origin-agency` holds for its replicas, too.
+"""
 
 _YEARS_OF_BANK_TOKEN = 10
 _POLL_S = 0.1
@@ -57,6 +60,8 @@ class Endpoints(BaseModel):
     provinces: tuple[str, ...]
     services: dict[str, str]
     """Base URLs by process: `44.origin-agency`."""
+    replicas: dict[str, str] = {}
+    """Base URLs of what runs beside the first of its kind, by process: `44.origin-agency-1`."""
     bank: str
     """Base URL of the bank."""
     smtp_port: int
@@ -148,6 +153,7 @@ class Provinces:
         clock: `scenario` for a clock that a scenario moves.
         scenario_start: what a scenario's clock shows first; now, if not given.
         overrides: settings in place of ours; see `Override`.
+        replicas: processes of each service of a province; bank and mail sink stay one each.
     """
 
     def __init__(
@@ -159,7 +165,9 @@ class Provinces:
         clock: Literal["system", "scenario"] = "system",
         scenario_start: datetime | None = None,
         overrides: Override | None = None,
+        replicas: int = 1,
     ) -> None:
+        assert replicas >= 1, replicas
         if scenario_start is not None and (clock != "scenario" or scenario_start.tzinfo is None):
             raise StackError("a scenario's start needs clock=scenario and a time with an offset: 2024-05-06T09:00:00+08:00")
         self._stack = stack
@@ -168,12 +176,13 @@ class Provinces:
         self._clock = clock
         self._start = scenario_start
         self._overrides = overrides or {}
+        self._replicas = replicas
         self._since: dict[str, int] = {}
 
     @property
     def names(self) -> list[str]:
         """The names of all processes."""
-        return [MAIL, BANK, *(principal_name(province, service) for province in self._provinces for service in self._services)]
+        return [MAIL, BANK, *(name for name, *_ in self._province_processes())]
 
     def start(self, *, tell: Tell = lambda _: None) -> Endpoints:
         """Start what does not run, all at once, without waiting for it; what runs with other settings or code is started anew.
@@ -205,6 +214,17 @@ class Provinces:
                 self._stack.start(program.name, program.argv, env=program.env, port=program.port)
             _write(_endpoints_file(self._stack.home), endpoints.model_dump_json(indent=2) + "\n")
             return endpoints
+
+    def start_again(self, name: str, *, now: datetime | None = None) -> ProcessRecord:
+        """Start one process again that has ended by itself, with the settings it had, as an orchestrator does; does not wait.
+
+        A scenario's clock ends with its process: `now` is what the new one shows first, or it would begin the story anew.
+        Raises `KeyError` when no process has that name.
+        """
+        programs = {program.name: program for program in self._programs(self._ports())}
+        program = programs[name]
+        shown = {"SCENARIO_START": now.isoformat()} if now is not None else {}
+        return self._stack.start(name, program.argv, env={**program.env, **shown}, port=program.port)
 
     def wait_ready(self, timeout: float = 60.0) -> None:
         """Return when every process is ready.
@@ -249,6 +269,15 @@ class Provinces:
         shown = "\n".join(f"  {line[:_BLAMED_WIDTH]}{'…' * (len(line) > _BLAMED_WIDTH)}" for line in lines)
         return f"{health.name} {what}; {log} says:\n{shown or '  (nothing)'}"
 
+    def _province_processes(self) -> list[tuple[str, str, str, int]]:
+        """Name, province, service and replica of each process of a province; the first of its kind has no number."""
+        return [
+            (f"{principal_name(province, service)}{f'-{at}' if at else ''}", province, service, at)
+            for province in self._provinces
+            for service in self._services
+            for at in range(self._replicas)
+        ]
+
     def _ports(self) -> dict[str, int]:
         """A port for each process: its own while it runs, for to `Stack.port` that one would look taken."""
         processes = self._stack.processes
@@ -257,9 +286,11 @@ class Provinces:
 
     def _endpoints(self, ports: Mapping[str, int], started_with: dict[str, str]) -> Endpoints:
         urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        processes = self._province_processes()
         return Endpoints(
             provinces=self._provinces,
-            services={name: url for name, url in urls.items() if name not in (BANK, MAIL)},
+            services={name: urls[name] for name, *_, at in processes if at == 0},
+            replicas={name: urls[name] for name, *_, at in processes if at > 0},
             bank=urls[BANK],
             smtp_port=ports[MAIL],
             mail=_mail_file(self._stack.home),
@@ -275,11 +306,11 @@ class Provinces:
         programs = [_Program(MAIL, (*sink, str(_mail_file(self._stack.home))), base, ports[MAIL])]
         env = base | self._bank_environment(ports) | self._overridden(BANK)
         programs.append(_Program(BANK, _uvicorn("bank", ports[BANK]), env, ports[BANK]))
-        for province in self._provinces:
-            for service in self._services:
-                name = principal_name(province, service)
-                env = base | self._environment(province, service, ports) | self._overridden(service, name)
-                programs.append(_Program(name, _uvicorn(service, ports[name]), env, ports[name]))
+        for name, province, service, at in self._province_processes():
+            own = {"HTTP_PORT": str(ports[name]), "REPLICA": str(at)}
+            overridden = self._overridden(service, principal_name(province, service), name)
+            env = base | self._environment(province, service, ports) | own | overridden
+            programs.append(_Program(name, _uvicorn(service, ports[name]), env, ports[name]))
         return programs
 
     def _overridden(self, *names: str) -> dict[str, str]:
@@ -318,12 +349,10 @@ class Provinces:
             "TOKEN_KEYS_FILE": str(secrets.token_public_file()),
             "DIRECTORY_ROOT": root_fingerprint(secrets),
             "HTTP_HOST": "127.0.0.1",
-            "HTTP_PORT": str(ports[name]),
             "BANK_URL": f"http://127.0.0.1:{ports[BANK]}",
             "BANK_TOKEN_FILE": str(bank_token_file(self._stack.home, province)),
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(ports[MAIL]),
-            "REPLICA": "0",
             **self._clock_environment(),
         }
 
@@ -332,7 +361,7 @@ def health(stack: Stack) -> list[Health]:
     """How every process of a stack is doing, the servers first; those of its endpoints that do not run are among them."""
     processes = stack.processes
     endpoints = Endpoints.load(stack.home)
-    expected = [MAIL, BANK, *endpoints.services] if endpoints is not None else []
+    expected = [MAIL, BANK, *endpoints.services, *endpoints.replicas] if endpoints is not None else []
     names = list(dict.fromkeys([*(name for name in SERVERS if name in processes), *expected, *processes]))
     if not names:
         return []

@@ -45,8 +45,8 @@ def as_line(content: bytes, recipients: list[str]) -> dict[str, object]:
     }
 
 
-async def serve(port: int, file: Path) -> None:
-    """Listen on 127.0.0.1 until SIGTERM or SIGINT."""
+async def serve(port: int, file: Path, *, host: str = "127.0.0.1") -> None:
+    """Listen until SIGTERM or SIGINT; on the loopback alone, unless told otherwise, as in a container."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,7 +54,7 @@ async def serve(port: int, file: Path) -> None:
     sink = Sink(file)
     server = await loop.create_server(
         lambda: SMTP(sink, hostname="localhost", ident="jiexu sink", data_size_limit=_LARGEST_MAIL, enable_SMTPUTF8=True),
-        host="127.0.0.1",
+        host=host,
         port=port,
     )
     async with server:
@@ -64,10 +64,11 @@ async def serve(port: int, file: Path) -> None:
 def main() -> None:
     """Run the sink."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="TCP port on 127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen")
+    parser.add_argument("--port", type=int, required=True, help="TCP port")
     parser.add_argument("--file", type=Path, required=True, help="where mails are appended, one line of JSON each")
     wanted = parser.parse_args()
-    asyncio.run(serve(wanted.port, wanted.file))
+    asyncio.run(serve(wanted.port, wanted.file, host=wanted.host))
 
 
 if __name__ == "__main__":

@@ -16,11 +16,13 @@ from urllib.parse import quote, unquote, urlsplit
 from confluent_kafka import KafkaException
 from pydantic import BaseModel, Field, ValidationError
 
+from deploy.kafka.broker import ADMIN as KAFKA_ADMIN
 from deploy.kafka.provision import admin_client
 from deploy.local import kafka, postgres
 from deploy.local.native import CHECKOUT, Tell, exclusive
 from deploy.local.processes import ProcessRecord, StackError, alive, spawn, stop_all
 from deploy.local.secrets import Secrets
+from deploy.postgres.server import ADMIN as POSTGRES_ADMIN
 
 DEFAULT_HOME = CHECKOUT / ".jiexu"
 """Where a stack lives unless told otherwise; another checkout has another one, and both can run."""
@@ -68,6 +70,8 @@ class State(BaseModel):
 
     kafka: KafkaAccess | None = None
     postgres: PostgresAccess | None = None
+    postgres_by_owner: dict[str, PostgresAccess] = {}
+    """Where each province, by its code, and the bank have a server of their own."""
     processes: dict[str, ProcessRecord] = {}
     ports: dict[str, int] = {}
     """The port each process had last. It gets the same one again while nobody else has taken it."""
@@ -118,6 +122,24 @@ class Stack:
         return stack
 
     @classmethod
+    def upon(cls, home: Path, *, kafka: KafkaAccess, postgres: PostgresAccess | Mapping[str, PostgresAccess]) -> "Stack":
+        """A stack upon servers that somebody else starts and stops: containers.
+
+        `postgres` is one server for all, or one for each owner of databases: a province's code, or `bank`.
+        """
+        stack = cls(home)
+        stack.home.mkdir(parents=True, exist_ok=True)
+        with stack._locked():
+            state = stack._read()
+            state.kafka = kafka
+            if isinstance(postgres, PostgresAccess):
+                state.postgres, state.postgres_by_owner = postgres, {}
+            else:
+                state.postgres, state.postgres_by_owner = None, dict(postgres)
+            stack._write(state)
+        return stack
+
+    @classmethod
     def load(cls, home: Path = DEFAULT_HOME) -> "Stack | None":
         """The stack that was once brought up in this home, whether or not it runs now; None when there never was one."""
         stack = cls(home)
@@ -137,10 +159,23 @@ class Stack:
             raise StackError(f"the stack in {self.home} never came up")
         return access
 
+    def postgres_of(self, database: str) -> PostgresAccess:
+        """How to reach the server that holds a database, such as `province_44`, `keys_44` or `bank`.
+
+        Raises `StackError` when the stack never came up.
+        """
+        owner = database.rpartition("_")[2]
+        return self._read().postgres_by_owner.get(owner) or self.postgres
+
     @property
     def processes(self) -> dict[str, ProcessRecord]:
         """The processes that were started and not stopped, by name; those that died by themselves are among them."""
         return self._read().processes
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The port that each process had last, by its name."""
+        return self._read().ports
 
     def running(self) -> dict[str, bool]:
         """Which of `processes` are alive."""
@@ -230,7 +265,7 @@ class Stack:
             password=self.secrets.password("kafka-admin"),
         )
         self._serve("kafka", server, state, keep, tell)
-        return KafkaAccess(bootstrap=f"127.0.0.1:{server.port}", username=kafka.ADMIN, password=server.password)
+        return KafkaAccess(bootstrap=f"127.0.0.1:{server.port}", username=KAFKA_ADMIN, password=server.password)
 
     def _postgres(self, state: State, keep: "_Keep", tell: Tell) -> PostgresAccess:
         if url := os.environ.get("JIEXU_POSTGRES_URL"):
@@ -246,7 +281,7 @@ class Stack:
             password=self.secrets.password("postgres-admin"),
         )
         self._serve("postgres", server, state, keep, tell)
-        return PostgresAccess(host="127.0.0.1", port=server.port, username=postgres.ADMIN, password=server.password)
+        return PostgresAccess(host="127.0.0.1", port=server.port, username=POSTGRES_ADMIN, password=server.password)
 
     def _serve(self, name: str, server: "_Server", state: State, keep: "_Keep", tell: Tell) -> None:
         """See to it that a server runs and answers."""

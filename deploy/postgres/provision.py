@@ -107,6 +107,16 @@ async def provision(admin_url: str, *, roles: Sequence[Role], databases: Sequenc
         await connection.close()
 
 
+async def close_maintenance_databases(admin_url: str) -> None:
+    """Let only superusers connect to `postgres` and `template1` of a server of our own, to which PUBLIC may from birth."""
+    connection = await asyncpg.connect(admin_url)
+    try:
+        for database in ("postgres", "template1"):
+            await connection.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
+    finally:
+        await connection.close()
+
+
 async def _provision_roles(connection: "asyncpg.Connection[asyncpg.Record]", roles: Sequence[Role]) -> None:
     names = [role.name for role in roles]
     known = await connection.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1::text[])", names)

@@ -313,7 +313,7 @@ def _database(province: str, home: Path | None) -> str:
         return database_url(admin, name)
     stack = _stack(home, "JIEXU_POSTGRES_URL")
     role = owner_role(province)
-    return stack.postgres.url_of(name, role, stack.secrets.password(f"postgres-{role}"))
+    return stack.postgres_of(name).url_of(name, role, stack.secrets.password(f"postgres-{role}"))
 
 
 def _checkpoints(file: Path | None) -> list[SignedCheckpoint]:

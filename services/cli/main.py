@@ -8,12 +8,18 @@ from services.cli import EXIT_CODES
 from services.cli.amounts import HELP as AMOUNTS_HELP
 from services.cli.amounts import amounts
 from services.cli.audit import app as audit
+from services.cli.bench import CONTEXT as BENCH_CONTEXT
+from services.cli.bench import HELP as BENCH_HELP
+from services.cli.bench import bench
 from services.cli.calendar import HELP as CALENDAR_HELP
 from services.cli.calendar import calendar
 from services.cli.deadline import HELP as DEADLINE_HELP
 from services.cli.deadline import deadline
 from services.cli.demo.command import HELP as DEMO_HELP
 from services.cli.demo.command import demo
+from services.cli.doctor.command import HELP as DOCTOR_HELP
+from services.cli.doctor.command import doctor
+from services.cli.quarantine import app as quarantine
 from services.cli.records import app as records
 from services.cli.stack import DOWN_HELP, STATUS_HELP, UP_HELP, down, status, up
 from services.runtime.logs import logs_of_a_command
@@ -35,10 +41,13 @@ def build_app() -> typer.Typer:
     app.command("up", help=UP_HELP)(up)
     app.command("down", help=DOWN_HELP)(down)
     app.command("status", help=STATUS_HELP)(status)
+    app.command("doctor", help=DOCTOR_HELP)(doctor)
     app.command("demo", help=DEMO_HELP)(demo)
+    app.command("bench", help=BENCH_HELP, context_settings=BENCH_CONTEXT)(bench)
 
     app.add_typer(audit, name="audit")
     app.add_typer(records, name="records")
+    app.add_typer(quarantine, name="quarantine")
 
     @app.callback()
     def jiexu() -> None:

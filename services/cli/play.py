@@ -28,7 +28,9 @@ class Stage:
     def __init__(self, endpoints: Endpoints, tokens: Tokens) -> None:
         self._endpoints = endpoints
         self._tokens = tokens
-        self._client = httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_connections=32))
+        # A service closes a connection that was idle for five seconds; one given up before is never found closed in mid-question.
+        limits = httpx.Limits(max_connections=32, keepalive_expiry=2)
+        self._client = httpx.AsyncClient(timeout=120, limits=limits)
         self._issued: dict[tuple[str, Role], str] = {}
 
     @property
@@ -61,10 +63,14 @@ class Stage:
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """One request, whatever the answer."""
-        return await self._client.request(
-            method, url, json=json, params=params, headers={"authorization": f"Bearer {token}", **(headers or {})}
-        )
+        """One request, whatever the answer. A question that breaks off is asked again; a wish is not, it may have been heard."""
+        told = {"authorization": f"Bearer {token}", **(headers or {})}
+        try:
+            return await self._client.request(method, url, json=json, params=params, headers=told)
+        except httpx.TransportError:
+            if method != "GET":
+                raise
+            return await self._client.request(method, url, json=json, params=params, headers=told)
 
     async def call(
         self,
@@ -97,7 +103,8 @@ class Stage:
 
     def every_service(self) -> list[tuple[str, str]]:
         """Province and base URL of every service that has a clock."""
-        found = [(name.split(".")[0], url) for name, url in self._endpoints.services.items()]
+        every = {**self._endpoints.services, **self._endpoints.replicas}
+        found = [(name.split(".")[0], url) for name, url in every.items()]
         return [*found, (self.provinces[0], self._endpoints.bank)]
 
     async def move(self, to: datetime) -> None:
@@ -140,7 +147,7 @@ class Stage:
     async def counts(self) -> dict[str, tuple[int, int]]:
         """Statements and commits of all services since their start, by service and purpose."""
         found: dict[str, tuple[int, int]] = {}
-        for name, url in [*self._endpoints.services.items(), ("bank", self._endpoints.bank)]:
+        for name, url in [*self._endpoints.services.items(), *self._endpoints.replicas.items(), ("bank", self._endpoints.bank)]:
             province = name.split(".")[0] if "." in name else self.provinces[0]
             answer = await self.ask("GET", f"{url}/scenario/counts", self.token(province, Role.OPERATOR))
             for purpose, (statements, commits) in answer.json().items():

@@ -14,6 +14,7 @@ from services.cli import EXIT_CODES, ExitCode, fail, print_json
 
 # What starts servers takes long to import, and `jiexu amounts` shall not wait for it.
 if TYPE_CHECKING:
+    from deploy.compose.stack import ComposeStack
     from deploy.local.services import Endpoints, Health
 
 UP_HELP = f"""Bring up Kafka, PostgreSQL and the services of some provinces on this machine; return when all are ready.
@@ -21,7 +22,7 @@ UP_HELP = f"""Bring up Kafka, PostgreSQL and the services of some provinces on t
 What runs already is left alone, unless its settings or code have changed. Everything listens on 127.0.0.1 only and lives \
 in one folder, .jiexu of this checkout, whose secrets are made when it first comes up. Servers named in the environment \
 are used instead of local ones: JIEXU_KAFKA_BOOTSTRAP, JIEXU_KAFKA_ADMIN_USERNAME, JIEXU_KAFKA_ADMIN_PASSWORD, \
-JIEXU_POSTGRES_URL.
+JIEXU_POSTGRES_URL. With --stack compose all of it runs in containers, by docker-compose.yml; its home is .jiexu/compose.
 
 Example: jiexu up --provinces 44,33,41
 
@@ -49,6 +50,18 @@ Home = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
+class StackKind(StrEnum):
+    """How servers and services run."""
+
+    NATIVE = "native"
+    COMPOSE = "compose"
+
+
+Kind = Annotated[
+    StackKind, typer.Option("--stack", envvar="STACK", help="Processes of this machine (native), or containers (compose).")
+]
+
+
 class ClockKind(StrEnum):
     """Which clock the services ask."""
 
@@ -61,7 +74,13 @@ def up(
     clock: Annotated[ClockKind, typer.Option("--clock", help="With `scenario`, days pass when they are told to.")] = (
         ClockKind.SYSTEM
     ),
-    timeout: Annotated[int, typer.Option("--timeout", min=1, help="Seconds in which all have to be ready.")] = 90,
+    timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--timeout", min=1, help="Seconds in which all have to be ready; 90, or 300 in containers.", show_default=False
+        ),
+    ] = None,
+    stack: Kind = StackKind.NATIVE,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -75,11 +94,14 @@ def up(
     tell = _teller()
     try:
         participating(codes)  # before anything is started for nothing
-        stack = Stack.up(_home(home), tell=tell)
-        prepare(stack, codes, tell=tell)
-        running = Provinces(stack, codes, clock=clock.value)
-        endpoints = running.start(tell=tell)
-        running.wait_ready(timeout)
+        if stack is StackKind.COMPOSE:
+            endpoints = _up_in_containers(codes, clock, timeout or 300, _home(home, stack), tell)
+        else:
+            servers = Stack.up(_home(home), tell=tell)
+            prepare(servers, codes, tell=tell)
+            running = Provinces(servers, codes, clock=clock.value)
+            endpoints = running.start(tell=tell)
+            running.wait_ready(timeout or 90)
     except UnknownProvince as error:
         raise typer.BadParameter(str(error), param_hint="--provinces") from None
     except StackError as error:
@@ -95,6 +117,7 @@ def up(
 
 def down(
     wipe: Annotated[bool, typer.Option("--wipe", help="Also remove data, logs, secrets and mails.")] = False,
+    stack: Kind = StackKind.NATIVE,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -103,11 +126,14 @@ def down(
     from deploy.local.services import forget
     from deploy.local.stack import Stack
 
-    where = _home(home)
+    where = _home(home, stack)
     try:
-        stack = Stack(where)
-        stopped = sorted(stack.processes)
-        stack.down(wipe=wipe, tell=_teller())
+        if stack is StackKind.COMPOSE:
+            stopped = _compose(where).down(wipe=wipe, tell=_teller())
+        else:
+            servers = Stack(where)
+            stopped = sorted(servers.processes)
+            servers.down(wipe=wipe, tell=_teller())
     except StackError as error:
         raise fail(str(error), ExitCode.COULD_NOT_TELL) from None
     if wipe:
@@ -118,14 +144,15 @@ def down(
         typer.echo("nothing was running")
 
 
-def status(home: Home = None, as_json: AsJson = False) -> None:
+def status(stack: Kind = StackKind.NATIVE, home: Home = None, as_json: AsJson = False) -> None:
     """Show how every server and service is doing."""
     from deploy.local.processes import StackError
     from deploy.local.services import health
     from deploy.local.stack import Stack
 
+    where = _home(home, stack)
     try:
-        found = health(Stack(_home(home)))
+        found = _compose(where).health() if stack is StackKind.COMPOSE else health(Stack(where))
     except StackError as error:
         raise fail(str(error), ExitCode.COULD_NOT_TELL) from None
     ready = bool(found) and all(one.state == "ready" for one in found)
@@ -139,10 +166,30 @@ def status(home: Home = None, as_json: AsJson = False) -> None:
         raise typer.Exit(ExitCode.NO)
 
 
-def _home(home: Path | None) -> Path:
+def _home(home: Path | None, kind: StackKind = StackKind.NATIVE) -> Path:
     from deploy.local.stack import DEFAULT_HOME
 
-    return (home or DEFAULT_HOME).resolve()
+    usual = DEFAULT_HOME / "compose" if kind is StackKind.COMPOSE else DEFAULT_HOME
+    return (home or usual).resolve()
+
+
+def _up_in_containers(
+    provinces: tuple[str, ...], clock: ClockKind, timeout: int, home: Path, tell: Callable[[str], None]
+) -> Endpoints:
+    from deploy.compose.home import PROVINCES
+    from deploy.compose.stack import ComposeStack
+
+    if set(provinces) != set(PROVINCES):
+        raise typer.BadParameter(f"docker-compose.yml has {','.join(PROVINCES)}, and no others", param_hint="--provinces")
+    return ComposeStack(home, clock=clock.value).up(tell=tell, timeout_s=timeout)[1]
+
+
+def _compose(home: Path) -> ComposeStack:
+    from deploy.compose.engine import look_for_docker
+    from deploy.compose.stack import ComposeStack
+
+    look_for_docker()
+    return ComposeStack(home)
 
 
 def _teller() -> Callable[[str], None]:

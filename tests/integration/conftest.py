@@ -1,14 +1,15 @@
 """One real stack for the whole run: Kafka and PostgreSQL with three provinces prepared, and a fresh database a test.
 
-Servers named in the environment (JIEXU_KAFKA_BOOTSTRAP, JIEXU_POSTGRES_URL) are used instead of local ones. A stack that does
-not come up is an error of every test that needs it; nothing is skipped.
+Servers named in the environment (JIEXU_KAFKA_BOOTSTRAP, JIEXU_POSTGRES_URL) come first, then containers, then processes of this
+machine (tests/lanes.py); each worker has its own. A stack that does not come up is an error of every test that needs it; nothing
+is skipped.
 """
 
 import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -23,6 +24,7 @@ from deploy.local.stack import Stack
 from deploy.postgres.provision import Database, owner_role, provision, service_role
 from services.areas import PROVINCE_SERVICES, bank_areas, keys_areas, province_areas
 from services.runtime.migrate import Area, migrate
+from tests import lanes
 
 PROVINCES = ("44", "33", "41")
 
@@ -31,17 +33,24 @@ UrlOf = Callable[[str], str]
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
     """Kafka and PostgreSQL with principals, topics, databases and the directory of PROVINCES; no service runs."""
     homes = CHECKOUT / ".jiexu"
     _sweep(homes)
     home = homes / f"test-{os.getpid()}"
-    try:
-        up = Stack.up(home, tell=lambda _: None)
+    choice = lanes.chosen()
+    lanes.note(pytestconfig, str(choice))
+    with ExitStack() as at_end:
+        at_end.callback(_remove, home)
+        if choice.lane is lanes.Lane.CONTAINERS:
+            from tests.integration.containers import servers_in_containers  # takes long to import
+
+            kafka, postgres = at_end.enter_context(servers_in_containers(home))
+            up = Stack.upon(home, kafka=kafka, postgres=postgres)
+        else:
+            up = Stack.up(home, tell=lambda _: None)
         prepare(up, PROVINCES)
         yield up
-    finally:
-        _remove(home)
 
 
 @dataclass

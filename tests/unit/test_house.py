@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("lock", ["runtime.lock", "test.lock", "native.lock"])
+@pytest.mark.parametrize("lock", ["runtime.lock", "test.lock", "native.lock", "bench.lock"])
 def test_every_locked_package_has_a_version_and_hashes(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text("utf-8")
 
@@ -60,7 +60,7 @@ def test_every_library_that_we_chose_stands_in_a_decision() -> None:
     decisions = "\n".join(file.read_text("utf-8").lower() for file in (ROOT / "docs" / "decisions").glob("*.md"))
     wanted = [
         re.split(r"[\[<>=]", line)[0]
-        for name in ("runtime.in", "test.in", "native.in")
+        for name in ("runtime.in", "test.in", "native.in", "bench.in")
         for line in (ROOT / "requirements" / name).read_text("utf-8").splitlines()
         if line and not line.startswith(("-", "#"))
     ]

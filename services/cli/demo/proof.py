@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.local.exchange import root_fingerprint
+from deploy.local.exchange import database_url, root_fingerprint
 from deploy.local.stack import Stack
 from deploy.postgres.provision import owner_role
 from services.audit.export import from_kafka
@@ -39,9 +39,7 @@ async def live_books(stack: Stack, provinces: tuple[str, ...]) -> dict[str, dict
     """Where each province's ledger stands now."""
 
     async def one(province: str) -> dict[str, Head]:
-        role = owner_role(province)
-        url = stack.postgres.url_of(f"province_{province}", role, stack.secrets.password(f"postgres-{role}"))
-        database = Database(url, name="demo", size=1)
+        database = Database(database_url(stack, f"province_{province}", owner_role(province)), name="demo", size=1)
         try:
             async with database.transaction("books") as tx:
                 return await all_balances(tx)

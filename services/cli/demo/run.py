@@ -1,57 +1,54 @@
 """The demo from the beginning to its exit code."""
 
 import asyncio
-import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from deploy.local.exchange import prepare
+from deploy.compose.engine import NoDocker
 from deploy.local.native import CHECKOUT
-from deploy.local.services import Endpoints, Provinces, tokens
-from deploy.local.stack import DEFAULT_HOME, Stack
+from deploy.local.services import Endpoints, tokens
+from deploy.local.stack import Stack
+from services.cli.demo.ground import Ground, ground
 from services.cli.demo.many import Many, check_world
 from services.cli.demo.proof import Proof, live_books, prove, show_books
 from services.cli.demo.show import Show
 from services.cli.demo.story import day, tell_story
 from services.cli.play import Stage
+from services.cli.stack import StackKind
 from services.world.files import write_provinces
 from services.world.plan import World, plan
 
 PROVINCES = ("44", "33", "41")
-HOME = DEFAULT_HOME / "demo"
 
 
-def demo(*, cases: int = 1000, seed: int = 20240506, keep: bool = False, home: Path = HOME) -> int:
+def demo(
+    *, cases: int = 1000, seed: int = 20240506, keep: bool = False, home: Path | None = None, kind: StackKind = StackKind.NATIVE
+) -> int:
     """Run the demo on a stack of its own; returns the exit code, 0 only if the replay agrees and the lie was found.
 
     Args:
         cases: transfers beside the protagonist's.
         seed: of the world.
         keep: leave the stack running, to look further.
-        home: where the stack lives; what an earlier demo left there is wiped.
+        home: where the stack lives instead of the usual folder; what an earlier demo left there is wiped.
+        kind: processes of this machine, or containers.
     """
     show = Show()
     world = plan(seed, cases + 1, provinces=PROVINCES, protagonist=True)
     check_world(world)
-    show.head("0  The stack: Kafka with SCRAM and ACLs, PostgreSQL, the services of 44, 33 and 41, a bank, a mail sink")
-    before = Stack.load(home)
-    if before is not None:
-        before.down(wipe=True)
-    shutil.rmtree(home / "audit", ignore_errors=True)
-    (home / "mail.jsonl").unlink(missing_ok=True)
-    stack = Stack.up(home, tell=show.step)
+    on = ground(kind, PROVINCES, day("2024-05-06"), home)
+    show.head(f"0  The stack: {on.what.format(provinces='44, 33 and 41')}")
     try:
-        prepare(stack, PROVINCES, tell=show.step)
-        services = Provinces(stack, PROVINCES, clock="scenario", scenario_start=day("2024-05-06"))
-        endpoints = services.start(tell=lambda _: None)
-        services.wait_ready(90)
-        show.step(f"{len(services.names)} processes are ready")
-        proof = asyncio.run(_play(show, stack, endpoints, world, home / "audit"))
+        stack, endpoints = on.up(show.step)
+        proof = asyncio.run(_play(show, stack, endpoints, world, on.home / "audit"))
+    except NoDocker:
+        keep = True  # there is nothing to take down
+        raise
     finally:
         if not keep:
-            stack.down()
-    _further(show, home, keep=keep)
+            on.down()
+    _further(show, on, keep=keep)
     return exit_code(proof)
 
 
@@ -107,14 +104,14 @@ def _lines(text: str) -> int:
     return max(0, text.count("\n") - 1)
 
 
-def _further(show: Show, home: Path, *, keep: bool) -> None:
-    home = home.relative_to(CHECKOUT) if home.is_relative_to(CHECKOUT) else home
+def _further(show: Show, on: Ground, *, keep: bool) -> None:
+    home = on.home.relative_to(CHECKOUT) if on.home.is_relative_to(CHECKOUT) else on.home
     where = home / "audit"
     lines: Iterable[str] = (
         f".venv/bin/jiexu audit verify {where}/44 --home {home}",
         f".venv/bin/jiexu audit replay {where}/44 {where}/33 {where}/41 --home {home}",
         f".venv/bin/jiexu audit verify {where}/altered-copy --home {home}",
-        f".venv/bin/jiexu down --home {home}    (everything is still running)" if keep else "make demo ARGS=--keep",
+        f".venv/bin/jiexu down {on.ends_with} {home}    (everything is still running)" if keep else on.again,
     )
     show.head(f"To look further ({show.seconds:.0f} s since the beginning)")
     for line in lines:

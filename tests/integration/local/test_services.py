@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import smtplib
+import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 import httpx
@@ -122,6 +124,59 @@ def test_every_service_of_a_province_becomes_ready(stack: Stack) -> None:
     assert httpx.get(f"{endpoints.url('44', 'origin-agency')}/livez").status_code == 200
     services.stop()
     assert set(stack.running()) == {"kafka", "postgres"}
+
+
+def test_replicas_run_beside_the_first_of_their_kind_and_are_told_apart(stack: Stack) -> None:
+    services = Provinces(
+        stack,
+        ("44",),
+        services=("notification",),
+        clock="scenario",
+        scenario_start=START,
+        overrides={"44.notification": {"TIMER_POLL_S": "3"}, "44.notification-1": {"MAX_RECORDS": "7"}},
+        replicas=2,
+    )
+    try:
+        endpoints = services.start()
+        services.wait_ready(60)
+
+        assert services.names == ["smtp-sink", "bank", "44.notification", "44.notification-1"]
+        assert endpoints.services.keys() == {"44.notification"}
+        assert endpoints.replicas.keys() == {"44.notification-1"}
+        assert (
+            endpoints.url("44", "notification")
+            == endpoints.services["44.notification"]
+            != endpoints.replicas["44.notification-1"]
+        )
+        assert {one.name for one in health(stack) if one.state == "ready"} >= set(services.names)
+        programs = {program.name: program.env for program in services._programs(services._ports())}
+        assert [programs[name]["REPLICA"] for name in services.names[2:]] == ["0", "1"]
+        assert [programs[name]["TIMER_POLL_S"] for name in services.names[2:]] == ["3", "3"]
+        assert [programs[name].get("MAX_RECORDS") for name in services.names[2:]] == [None, "7"]
+    finally:
+        services.stop()
+
+
+def test_a_process_that_was_killed_is_started_again_where_it_was_and_with_the_time_that_it_is(stack: Stack) -> None:
+    services = a_bank(stack)
+    endpoints = services.start()
+    services.wait_ready(30)
+    before = stack.processes["bank"]
+    os.kill(before.pid, signal.SIGKILL)
+    while alive(before):
+        time.sleep(0.01)
+    assert {one.name: one.state for one in health(stack)}["bank"] == "ended"
+
+    services.start_again("bank", now=START + timedelta(days=9))
+    services.wait_ready(30)
+
+    after = stack.processes["bank"]
+    assert (after.pid != before.pid, after.port) == (True, before.port)
+    token = tokens(stack.home).staff("44", Role.OPERATOR)
+    answer = httpx.get(f"{endpoints.bank}/scenario/idle", headers={"authorization": f"Bearer {token}"})
+    assert datetime.fromisoformat(answer.json()["now"]).date() == (START + timedelta(days=9)).date()
+    with pytest.raises(KeyError):
+        services.start_again("44.origin-agency")
 
 
 def test_a_service_is_told_all_it_needs_and_nothing_that_it_does_not_know(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

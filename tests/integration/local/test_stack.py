@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 import stat
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -307,6 +309,27 @@ def test_a_process_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     stop(stubborn, 0.2)
 
     assert not alive(stubborn)
+
+
+def test_a_process_runs_until_its_last_thread_has_ended(tmp_path: Path) -> None:
+    # As one does that was killed, for a moment: its first thread is a zombie, another one still holds its files and ports.
+    program = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(30,)).start()
+ctypes.PyDLL(None).pthread_exit(None)
+"""
+    half = spawn("half", [sys.executable, "-c", program], {}, tmp_path / "log", tmp_path)
+    try:
+        for _ in range(200):
+            if Path(f"/proc/{half.pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] == "Z":
+                break
+            time.sleep(0.05)
+
+        assert Path(f"/proc/{half.pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] == "Z"
+        assert alive(half)
+    finally:
+        stop(half, timeout=0.1)
+    assert not alive(half)
 
 
 def test_down_leaves_no_process_and_up_finds_the_data_again(stack: Stack) -> None:
