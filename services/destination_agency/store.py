@@ -1,11 +1,10 @@
 """The destination's cases in its schema. Identity and form are kept under the person's key."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import date
 
 import asyncpg
+import orjson
 
 from contracts.base import SealedForPerson
 from contracts.documents import InformationForm
@@ -84,7 +83,7 @@ async def open_cases(tx: Transaction, open_keys: Sequence[bytes]) -> dict[bytes,
 
 
 def _body(case: Case) -> str:
-    return json.dumps(
+    return orjson.dumps(
         {
             "origin_division": case.origin_division,
             "destination_division": case.destination_division,
@@ -93,10 +92,10 @@ def _body(case: Case) -> str:
             "channel": case.channel,
             "approved_transfer": case.approved_transfer,
             "maker": case.maker,
-            "decision": asdict(case.decision) if case.decision else None,
+            "decision": case.decision,
             "letter_no": case.letter_no,
             "received_fen": case.received_fen,
-            "payments": [asdict(payment) for payment in case.payments],
+            "payments": case.payments,
             "discrepancy": case.discrepancy,
             "surplus_maker": case.surplus_maker,
             "code": case.code,
@@ -104,13 +103,13 @@ def _body(case: Case) -> str:
             "limit": case.due.limit,
             "started_on": case.due.started_on.isoformat() if case.due.started_on else None,
         }
-    )
+    ).decode()
 
 
 def _cases(rows: Sequence[asyncpg.Record], keys: Mapping[str, bytes], province: str) -> dict[str, Case]:
     found = {}
     for row in rows:
-        body = json.loads(row["body"])
+        body = orjson.loads(row["body"])
         ref = row["person_ref"]
         personal = Vault.open(keys, ref, SealedForPerson.model_validate_json(row["personal"]))
         form = Vault.open(keys, ref, SealedForPerson.model_validate_json(row["form"])) if row["form"] else None

@@ -1,11 +1,10 @@
 """The origin's cases and remittances in its schema. The letter is kept under the person's key."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import date
 
 import asyncpg
+import orjson
 
 from contracts.base import Items, SealedForPerson
 from contracts.documents import ContactLetter
@@ -60,16 +59,16 @@ async def due(tx: Transaction, today: date, limit: int) -> list[str]:
 
 
 def _body(case: Case) -> str:
-    return json.dumps(
+    return orjson.dumps(
         {
-            "proposal": asdict(case.proposal) if case.proposal else None,
+            "proposal": case.proposal,
             "form_version": case.form_version,
             "items": case.items.model_dump() if case.items else None,
             "remitted_fen": case.remitted_fen,
             "closed": case.closed,
             **_clock(case.due),
         }
-    )
+    ).decode()
 
 
 def _clock(due: Due) -> dict[str, object]:
@@ -89,7 +88,7 @@ async def _cases(vault: Vault, rows: Sequence[asyncpg.Record]) -> dict[str, Case
     keys = await vault.keys(row["known_as"] for row in rows)
     found = {}
     for row in rows:
-        body = json.loads(row["body"])
+        body = orjson.loads(row["body"])
         letter = Vault.open(keys, row["known_as"], SealedForPerson.model_validate_json(row["letter"]))
         found[row["case_id"]] = Case(
             case_id=row["case_id"],
