@@ -1,5 +1,8 @@
 """What holds for every test."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ("tests.lanes",)
@@ -7,3 +10,13 @@ pytest_plugins = ("tests.lanes",)
 # A deadline an example measures the machine's other work, not ours; pytest-timeout ends what hangs.
 settings.register_profile("jiexu", deadline=None)
 settings.load_profile("jiexu")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _garbage_is_looked_for_as_python_does() -> Iterator[None]:
+    """A service decides for its own process how often Python searches for garbage; this process is pytest's."""
+    from services.messaging import house  # takes a second to import
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(house, "look_for_garbage_seldom", lambda: None)
+        yield

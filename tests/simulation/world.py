@@ -1106,6 +1106,7 @@ def stand_ins(world: World) -> Iterator[None]:
         stack.enter_context(patch.object(asyncpg, "create_pool", create_pool))
         stack.enter_context(patch.object(asyncpg, "connect", connect))
         stack.enter_context(patch("services.runtime.database.together", postgres.together))
+        stack.enter_context(patch("services.messaging.house.look_for_garbage_seldom", lambda: None))  # the process is not its
         stack.enter_context(patch("services.messaging.house.KafkaAccess", Access))
         stack.enter_context(patch("services.messaging.relay.AIOKafkaProducer", kafka.Producer))
         stack.enter_context(patch("services.messaging.directory.AIOKafkaConsumer", kafka.DirectoryConsumer))

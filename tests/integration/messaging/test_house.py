@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -20,6 +22,7 @@ from contracts.documents import ContactLetter, ContactLetterDocument
 from contracts.envelope import decode, envelope, new_id
 from contracts.events import DocumentReceived, MessageParked
 from deploy.local.exchange import root_fingerprint
+from deploy.local.native import CHECKOUT
 from deploy.local.services import tokens
 from deploy.local.stack import Stack
 from services.messaging.house import House
@@ -505,6 +508,19 @@ async def test_an_idle_service_hardly_ever_asks_for_records_and_takes_at_once_wh
         await until(handled, seconds=5)
 
     assert 1 <= looks_while_idle <= 8
+
+
+def test_a_service_looks_for_garbage_seldom_and_never_in_what_stands_since_the_start() -> None:
+    program = (
+        "import gc; from services.messaging.house import look_for_garbage_seldom as seldom; seldom();"
+        " print(gc.get_threshold()[0], gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True, cwd=CHECKOUT).stdout
+
+    threshold, frozen, seen = map(int, told.split())
+    assert threshold >= 50_000
+    assert frozen > 10_000 > seen
 
 
 async def test_what_comes_while_a_service_is_down_is_handled_when_it_is_up_again(origin: Origin) -> None:

@@ -10,7 +10,7 @@ from services.cli.doctor.servers import KafkaDoctor, PostgresDoctor
 from tests.integration.conftest import PROVINCES
 
 # Nobody has prepared it: its principals, topics, ACLs, databases and roles are all missing.
-UNPREPARED = "11"
+UNPREPARED = "65"  # which no other test prepares
 
 
 @pytest.fixture
