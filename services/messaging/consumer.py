@@ -36,16 +36,13 @@ def wait_for_records(consumer: AIOKafkaConsumer, *, at_most_ms: int = 500) -> No
     FastStream asks for some milliseconds and sleeps as long again when there was nothing: what arrives while it sleeps lies, and
     an idle service is busy asking. With the shortest of its sleeps and our longer wait neither is so.
 
-    A partition that was just read is asked for again only when the fetch under way returns. So a fetch waits for the consumer's
-    own `fetch_max_wait_ms` while records come, and for `at_most_ms` when none came for as long: then none is left out.
+    How long one fetch waits stays short all the same: the next one leaves before anybody has seen what came, without the
+    partition that it came from, and nothing of that partition is read until it returns.
     """
-    ask, fetcher = consumer.getmany, consumer._fetcher
-    while_they_come = fetcher._fetch_max_wait_ms
+    ask = consumer.getmany
 
     async def getmany(*partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> Any:
-        found = await ask(*partitions, timeout_ms=max(timeout_ms, at_most_ms), max_records=max_records)
-        fetcher._fetch_max_wait_ms = while_they_come if found else max(while_they_come, at_most_ms)
-        return found
+        return await ask(*partitions, timeout_ms=max(timeout_ms, at_most_ms), max_records=max_records)
 
     consumer.getmany = getmany
 

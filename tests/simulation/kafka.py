@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -290,7 +289,6 @@ class Consumer:
 
     def __init__(self, member: Subscriber) -> None:
         self._member = member
-        self._fetcher = SimpleNamespace(_fetch_max_wait_ms=40)  # which the house lengthens while nothing comes
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
