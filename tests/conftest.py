@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 pytest_plugins = ("tests.lanes",)
@@ -20,3 +21,12 @@ def _garbage_is_looked_for_as_python_does() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(house, "look_for_garbage_seldom", lambda: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_configured_for_one_test_alone() -> Iterator[None]:
+    """A service or a command configures the logs of its whole process; the next test of this one must not inherit that."""
+    configured = structlog.get_config()
+    yield
+    structlog.configure(**configured)
+    structlog.contextvars.clear_contextvars()

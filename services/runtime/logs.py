@@ -114,6 +114,7 @@ def configure_logs(service: str, province: str, *, level: int = logging.INFO) ->
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()

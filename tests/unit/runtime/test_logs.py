@@ -47,6 +47,17 @@ def test_what_faststream_says_of_a_record_is_lifted_to_the_line(capsys: pytest.C
     assert "extra" not in line
 
 
+def test_a_service_writes_to_standard_output_whatever_was_configured_before(capsys: pytest.CaptureFixture[str]) -> None:
+    logs_of_a_command()
+    configure_logs("origin-agency", "44")
+
+    structlog.get_logger().info("transfer.settled")
+
+    told = capsys.readouterr()
+    assert json.loads(told.out)["event"] == "transfer.settled"
+    assert told.err == ""
+
+
 def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("origin-agency", "44")
 
