@@ -36,9 +36,17 @@ def wait_for_records(consumer: AIOKafkaConsumer, *, at_most_ms: int = 500) -> No
     FastStream asks for some milliseconds and sleeps as long again when there was nothing: what arrives while it sleeps lies, and
     an idle service is busy asking. With the shortest of its sleeps and our longer wait neither is so.
 
-    How long one fetch waits stays short all the same: the next one leaves before anybody has seen what came, without the
-    partition that it came from, and nothing of that partition is read until it returns.
+    A fetch that asks for every partition may wait as long. One that leaves while records of some partition still lie here, and
+    so without that partition, must come back soon: nothing of it is read until then.
     """
+    reader: Any = consumer._fetcher
+    shortest_ms, plan = reader._fetch_max_wait_ms, reader._get_actions_per_node
+
+    def plan_fetches(assignment: Any) -> Any:
+        reader._fetch_max_wait_ms = shortest_ms if reader._records else at_most_ms
+        return plan(assignment)
+
+    reader._get_actions_per_node = plan_fetches
     ask = consumer.getmany
 
     async def getmany(*partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> Any:

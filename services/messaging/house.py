@@ -142,7 +142,7 @@ class House:
             batch=True,
             max_records=self.settings.max_records,
             batch_timeout_ms=1,  # see wait_for_records
-            fetch_max_wait_ms=40,  # a partition that was just read is asked for again only when the fetch under way returns
+            fetch_max_wait_ms=40,  # of a fetch that leaves a partition out; see there, too
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,
             session_timeout_ms=10_000,
