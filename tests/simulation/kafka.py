@@ -284,11 +284,23 @@ class Subscriber:
         return found
 
 
+class Fetcher:
+    """The part of aiokafka's consumer that plans fetches; here nothing is fetched ahead."""
+
+    def __init__(self) -> None:
+        self._fetch_max_wait_ms = 40
+        self._records: dict[TopicPartition, list[Record]] = {}
+
+    def _get_actions_per_node(self, _: Any) -> None:
+        raise AssertionError("nothing is fetched ahead")
+
+
 class Consumer:
     """aiokafka's consumer inside a subscriber."""
 
     def __init__(self, member: Subscriber) -> None:
         self._member = member
+        self._fetcher = Fetcher()
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None

@@ -3,6 +3,7 @@
 import gzip
 import struct
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from aiokafka.record.util import calc_crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.messaging.consumer import Batches, Progress, read_whatever_comes
+from services.messaging.consumer import Batches, Progress, read_whatever_comes, wait_for_records
 
 HERE = TopicPartition("exchange.33", 3)
 NAME = b"a-name"
@@ -175,6 +176,29 @@ def test_the_consumers_of_the_process_read_so(monkeypatch: pytest.MonkeyPatch) -
 
 
 OTHER = TopicPartition("exchange.33", 4)
+
+
+async def test_a_fetch_waits_long_only_where_it_leaves_no_partition_out() -> None:
+    planned: list[int] = []
+    asked: list[int] = []
+    reader = SimpleNamespace(
+        _fetch_max_wait_ms=40, _records={}, _get_actions_per_node=lambda _: planned.append(reader._fetch_max_wait_ms)
+    )
+
+    async def getmany(*_: TopicPartition, timeout_ms: int, max_records: int | None) -> dict[TopicPartition, list[Any]]:
+        asked.append(timeout_ms)
+        return {}
+
+    consumer: Any = SimpleNamespace(_fetcher=reader, getmany=getmany)
+    wait_for_records(consumer, at_most_ms=500)
+
+    reader._get_actions_per_node(None)
+    reader._records = {TopicPartition("exchange.44", 0): ["lies here"]}
+    reader._get_actions_per_node(None)
+    await consumer.getmany(timeout_ms=1)
+
+    assert planned == [500, 40]
+    assert asked == [500]
 
 
 def test_a_partition_that_has_something_to_read_and_does_not_move_is_named_when_patience_ends() -> None:
