@@ -20,7 +20,13 @@ log = structlog.get_logger()
 # look high enough for it.
 # A process that stands still in the middle of a transaction would keep everybody else from what it has locked. The server takes
 # its session away, and whoever handles the same records in its stead goes on; no transaction of ours pauses so long by itself.
-_SETTINGS = {"jit": "off", "idle_in_transaction_session_timeout": "15s"}
+_SETTINGS = {
+    "jit": "off",
+    "idle_in_transaction_session_timeout": "15s",
+    # Every question of ours goes through an index, and a table that was small when its plan was made grows under it: whole tables
+    # of cases were read for a batch of two hundred. Where there is no index it is read all the same.
+    "enable_seqscan": "off",
+}
 
 _NAME = re.compile(r"^-- ([a-z_0-9]+) --$", re.MULTILINE)
 _PARAMETER = re.compile(r"\$(\d+)")

@@ -25,6 +25,8 @@ class Watcher:
         self._reader = consumer(stack, wait_ms=100, at_least_bytes=1 if soon else 1 << 16)
         self._topic = topic
         self._wanted = wanted.encode()
+        # `consume` comes back when it has as many as asked for or when its time is over, however early the first one came.
+        self._at_once = 1 if soon else 500
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"watch {topic}", daemon=True)
         self.seen: dict[str, float] = {}
@@ -55,7 +57,7 @@ class Watcher:
 
     def _read(self) -> None:
         while not self._stopping.is_set():
-            messages = self._reader.consume(500, 0.05)
+            messages = self._reader.consume(self._at_once, 0.05)
             now = time.monotonic()
             for message in messages:
                 if message.error() is None and dict(message.headers() or ()).get(topics.TYPE) == self._wanted:

@@ -181,9 +181,8 @@ OTHER = TopicPartition("exchange.33", 4)
 async def test_a_fetch_waits_long_only_where_it_leaves_no_partition_out() -> None:
     planned: list[int] = []
     asked: list[int] = []
-    reader = SimpleNamespace(
-        _fetch_max_wait_ms=40, _records={}, _get_actions_per_node=lambda _: planned.append(reader._fetch_max_wait_ms)
-    )
+    reader: Any = SimpleNamespace(_fetch_max_wait_ms=40, _records={})
+    reader._get_actions_per_node = lambda _: planned.append(reader._fetch_max_wait_ms)
 
     async def getmany(*_: TopicPartition, timeout_ms: int, max_records: int | None) -> dict[TopicPartition, list[Any]]:
         asked.append(timeout_ms)
