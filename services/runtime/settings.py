@@ -62,7 +62,7 @@ class Settings(FromEnvironment):
         default=(0.5, 2.0, 8.0), description="pauses between the tries of a record that failed without a name, then it is parked"
     )
     relay_batch: int = Field(default=500, ge=1, le=5000)
-    relay_poll_s: float = Field(default=0.2, gt=0, description="the relay's safety net, and how it finds what a replica that stands by wrote")
+    relay_poll_s: float = Field(default=0.2, gt=0, description="the relay's safety net; it finds what another replica wrote")
     timer_poll_s: float = Field(default=2.0, gt=0)
     bank_poll_s: float = Field(default=2.0, gt=0)
     bank_wait_s: float = Field(default=20.0, ge=0, le=60, description="how long the bank may hold back an answer without lines")
