@@ -1,10 +1,12 @@
 """Working days by the State Council's holiday notices (S-66 Art. 8 counts in them; 民法典 Art. 201 starts the count).
 
-Beyond the years whose notice is known, Monday to Friday are counted and the answer says that it is provisional.
+Beyond the years whose notice is known, Monday to Friday are counted and the answer says that it is provisional. A clock that
+stands counts nothing; which reasons make it stand is said in `services.rules.clocks`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -17,6 +19,14 @@ class WorkingDaysInvalid(ValueError):
 
 class DatesReversed(ValueError):
     """The second date lies before the first."""
+
+
+class PauseReversed(ValueError):
+    """A pause that ends before it begins."""
+
+
+class PauseOpen(ValueError):
+    """A pause is still open, so a due date can be counted only as if the clock ran again from a given day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +87,67 @@ class DueDate:
     provisional: bool
 
 
-def due_on(start: date, working_days: int, calendar: Calendar) -> DueDate:
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time in which a clock stands: `reason` is a code of pauses.toml, `until` None while it is open.
+
+    The day on which it begins still counts; the day on which it ends does not, for it is the event that starts the clock
+    again. Raises PauseReversed.
+    """
+
+    reason: str
+    since: date
+    until: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.until is not None and self.until < self.since:
+            raise PauseReversed(f"a pause from {self.since} cannot end on {self.until}")
+
+    def covers(self, day: date) -> bool:
+        """Say whether the clock stands on the day."""
+        return self.since < day and (self.until is None or day <= self.until)
+
+
+def due_on(
+    start: date,
+    working_days: int,
+    calendar: Calendar,
+    pauses: Sequence[Pause] = (),
+    *,
+    resumed_on: date | None = None,
+) -> DueDate:
     """Return the last day of a limit of so many working days; the day of the triggering event is not counted.
 
-    Zero working days are due on the starting day itself. Raises WorkingDaysInvalid below zero. S-66 Art. 8.
+    Days on which the clock stands are not counted either. An open pause is taken to end on `resumed_on`. Zero working days
+    are due on the starting day itself. Raises WorkingDaysInvalid below zero, PauseOpen. S-66 Art. 8.
     """
     if working_days < 0:
         raise WorkingDaysInvalid(f"a limit cannot have {working_days} working days")
+    closed = _closed(pauses, resumed_on)
     day = start
     provisional = not calendar.knows(start)
     left = working_days
     while left:
         day += _DAY
         provisional = provisional or not calendar.knows(day)
-        left -= calendar.is_working_day(day)
+        left -= calendar.is_working_day(day) and not any(pause.covers(day) for pause in closed)
     return DueDate(on=day, provisional=provisional)
 
 
-def working_days_between(start: date, end: date, calendar: Calendar) -> int:
+def working_days_between(start: date, end: date, calendar: Calendar, pauses: Sequence[Pause] = ()) -> int:
     """Count the working days after start up to and including end, the way a limit that began on start has run.
 
-    Raises DatesReversed when end lies before start. S-66 Art. 8.
+    Days on which the clock stands are not counted. Raises DatesReversed when end lies before start. S-66 Art. 8.
     """
     if end < start:
         raise DatesReversed(f"{end} lies before {start}")
-    return sum(calendar.is_working_day(start + _DAY * offset) for offset in range(1, (end - start).days + 1))
+    days = (start + _DAY * offset for offset in range(1, (end - start).days + 1))
+    return sum(calendar.is_working_day(day) and not any(pause.covers(day) for pause in pauses) for day in days)
+
+
+def _closed(pauses: Sequence[Pause], resumed_on: date | None) -> tuple[Pause, ...]:
+    if all(pause.until is not None for pause in pauses):
+        return tuple(pauses)
+    if resumed_on is None:
+        raise PauseOpen("a pause is still open and nobody has said from which day the clock is to run again")
+    return tuple(pause if pause.until is not None else replace(pause, until=max(pause.since, resumed_on)) for pause in pauses)

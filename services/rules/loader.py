@@ -5,27 +5,39 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
-from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from services.rules.amount_tables import FILES as AMOUNT_FILES
+from services.rules.amount_tables import AmountTables, read_amount_tables
+from services.rules.bank_tables import FILES as BANK_FILES
+from services.rules.bank_tables import BankTables, read_bank_tables
 from services.rules.calendar_import import CalendarInvalid, calendar_years
 from services.rules.deadlines import Calendar, CalendarYear
+from services.rules.exception_tables import FILES as EXCEPTION_FILES
+from services.rules.exception_tables import ExceptionTables, read_exceptions
+from services.rules.filing_tables import FILES as FILING_FILES
+from services.rules.filing_tables import FilingTables, read_filing_tables
 from services.rules.identity import Sex
+from services.rules.material_tables import FILES as MATERIAL_FILES
+from services.rules.material_tables import MaterialTables, read_materials
 from services.rules.months import Month
+from services.rules.pension_tables import FILES as PENSION_FILES
+from services.rules.pension_tables import PensionTables, read_pension_tables
 from services.rules.statuses import STEPS, Status, StatusCode
+from services.rules.table_rows import ANY_PROVINCE as ANY_PROVINCE
+from services.rules.table_rows import Contents, Row, in_force, of_province
+from services.rules.table_rows import Dated as Dated
+from services.rules.table_rows import RuleNotInForce as RuleNotInForce
 
 TABLES_DIRECTORY = Path(__file__).parent / "tables"
-ANY_PROVINCE = "*"
-_OPEN = "open"
 _T = TypeVar("_T")
-_CONFIDENCES = ("found", "confident", "unsure", "untrusted", "design")
 
 
 class TablesInvalid(ValueError):
@@ -43,15 +55,6 @@ class RateNotPublished(LookupError):
         super().__init__(f"no recording rate of {year} is published for province {province}")
         self.year = year
         self.province = province
-
-
-class RuleNotInForce(LookupError):
-    """No row of a table is in force on the day."""
-
-    def __init__(self, rule: str, on: date) -> None:
-        super().__init__(f"no rule of {rule} is in force on {on}")
-        self.rule = rule
-        self.on = on
 
 
 class CodeUnknown(LookupError):
@@ -101,24 +104,6 @@ class InterestKind(StrEnum):
 
     MONTH_PRODUCT = "month_product"
     ANNUAL = "annual"
-
-
-@dataclass(frozen=True, slots=True)
-class Dated:
-    """What every row carries: from when to when it is in force (None: open), where it is written, how sure we are.
-
-    `rule` names the row in explanations, for example ``account_ratios@2006-01-01``.
-    """
-
-    rule: str
-    effective_from: date
-    effective_to: date | None
-    source: str
-    confidence: str
-
-    def in_force(self, on: date) -> bool:
-        """Say whether the row holds on the day."""
-        return self.effective_from <= on and (self.effective_to is None or on <= self.effective_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +210,9 @@ class RefusalText(Dated):
     remedy_en: str
 
 
+_CodedT = TypeVar("_CodedT", Limit, Scheme, RefusalText)
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """All dated rules, with every lookup as a method. `version` names this set and is stable for equal content."""
@@ -241,9 +229,15 @@ class Tables:
     temporary_account_ages: tuple[TemporaryAccountAge, ...]
     limits: tuple[Limit, ...]
     provinces: Mapping[str, Province]
-    schemes: Mapping[str, Scheme]
-    refusals: Mapping[str, RefusalText]
+    schemes: tuple[Scheme, ...]
+    refusals: tuple[RefusalText, ...]
     statuses: Mapping[StatusCode, Status]
+    amounts: AmountTables
+    pension: PensionTables
+    material: MaterialTables
+    exceptions: ExceptionTables
+    bank: BankTables
+    filing: FilingTables
     _rate_index: Mapping[tuple[int, str], RecordingRate]
     _found: dict[tuple[str, int, str], object] = field(init=False, default_factory=dict, compare=False, repr=False)
 
@@ -259,29 +253,29 @@ class Tables:
 
     def account_ratio(self, month: Month) -> AccountRatio:
         """Return the share of a month's wage that goes to the individual account. Raises RuleNotInForce before 1998."""
-        return self._once(("ratio", month.ordinal, ""), lambda: _in_force(self.account_ratios, "account_ratios", month.first_day))
+        return self._once(("ratio", month.ordinal, ""), lambda: in_force(self.account_ratios, "account_ratios", month.first_day))
 
     def personal_rate(self, month: Month, province: str) -> PersonalRate:
         """Return what the person pays of a month's wage. Raises RuleNotInForce before 1997."""
         return self._once(
             ("personal", month.ordinal, province),
-            lambda: _in_force(_of_province(self.personal_rates, province), "personal_rates", month.first_day),
+            lambda: in_force(of_province(self.personal_rates, province), "personal_rates", month.first_day),
         )
 
     def interest_method(self, year: int, province: str) -> InterestMethod:
         """Return how the interest of a year is computed in the province. Raises RuleNotInForce."""
         return self._once(
             ("interest", year, province),
-            lambda: _in_force(_of_province(self.interest_methods, province), "interest_methods", date(year, 12, 31)),
+            lambda: in_force(of_province(self.interest_methods, province), "interest_methods", date(year, 12, 31)),
         )
 
     def pool_ratio(self, on: date) -> PoolRatio:
         """Return the pooled fund's share for a transfer on the day. Raises RuleNotInForce before 2010."""
-        return _in_force(self.pool_ratios, "pool_ratios", on)
+        return in_force(self.pool_ratios, "pool_ratios", on)
 
     def funds_move(self, on: date) -> bool:
         """Say whether a transfer on the day moves money. Raises RuleNotInForce before 2010."""
-        return _in_force(self.funds_moves, "funds_move", on).moves
+        return in_force(self.funds_moves, "funds_move", on).moves
 
     def temporary_account_age(self, sex: Sex, on: date) -> int | None:
         """Return the age from which a relationship established on the day is temporary; None when the rule is not in force."""
@@ -298,10 +292,7 @@ class Tables:
 
     def limit(self, code: str, on: date) -> Limit:
         """Return a limit in working days. Raises LimitUnknown, RuleNotInForce."""
-        rows = [row for row in self.limits if row.code == code]
-        if not rows:
-            raise LimitUnknown(code)
-        return _in_force(rows, f"limits {code}", on)
+        return _of_day(self.limits, code, on, LimitUnknown)
 
     def province(self, code: str) -> Province:
         """Return a province by its two digits, within the scope or not. Raises ProvinceUnknown."""
@@ -317,150 +308,27 @@ class Tables:
             raise ProvinceOutOfScope(found)
         return found
 
-    def scheme(self, code: str) -> Scheme:
-        """Return an insurance scheme by its AAE140 code. Raises SchemeUnknown."""
-        found = self.schemes.get(code)
-        if found is None:
-            raise SchemeUnknown(code)
-        return found
+    def scheme(self, code: str, on: date) -> Scheme:
+        """Return an insurance scheme by its AAE140 code, as it is on the day. Raises SchemeUnknown, RuleNotInForce."""
+        return _of_day(self.schemes, code, on, SchemeUnknown)
 
-    def refusal(self, code: str) -> RefusalText:
-        """Return the words of a refusal or return code. Raises RefusalUnknown."""
-        found = self.refusals.get(code)
-        if found is None:
-            raise RefusalUnknown(code)
-        return found
+    def refusal(self, code: str, on: date) -> RefusalText:
+        """Return the words of a refusal or return code on the day it is used. Raises RefusalUnknown, RuleNotInForce."""
+        return _of_day(self.refusals, code, on, RefusalUnknown)
 
     def status(self, code: StatusCode) -> Status:
         """Return the words of a public status; every code has them."""
         return self.statuses[code]
 
 
-class _Provincial(Protocol):
-    @property
-    def provinces(self) -> tuple[str, ...]: ...
+def _of_day(rows: tuple[_CodedT, ...], code: str, on: date, unknown: type[CodeUnknown]) -> _CodedT:
+    own = [row for row in rows if row.code == code]
+    if not own:
+        raise unknown(code)
+    return in_force(own, f"{unknown.table} {code}", on)
 
 
-_DatedT = TypeVar("_DatedT", bound=Dated)
-_ProvincialT = TypeVar("_ProvincialT", bound=_Provincial)
-
-
-def _in_force(rows: Iterable[_DatedT], rule: str, on: date) -> _DatedT:
-    for row in rows:
-        if row.in_force(on):
-            return row
-    raise RuleNotInForce(rule, on)
-
-
-def _of_province(rows: tuple[_ProvincialT, ...], province: str) -> list[_ProvincialT]:
-    # A province's own rows come first, so that they win over the national ones.
-    own = [row for row in rows if province in row.provinces]
-    return own + [row for row in rows if ANY_PROVINCE in row.provinces]
-
-
-class _Row:
-    """One row being read; what is wrong with it is noted, so that all problems come out together."""
-
-    def __init__(self, file: str, number: int, values: Mapping[str, Any], problems: list[str]) -> None:
-        self._place = f"{file} row {number}"
-        self._values = values
-        self._problems = problems
-        self._unread = set(values)
-
-    def problem(self, text: str) -> None:
-        self._problems.append(f"{self._place}: {text}")
-
-    def _value(self, key: str) -> Any:
-        self._unread.discard(key)
-        if key not in self._values:
-            self.problem(f"{key} is missing")
-        return self._values.get(key)
-
-    def text(self, key: str) -> str:
-        value = self._value(key)
-        if value is not None and not isinstance(value, str):
-            self.problem(f"{key} = {value!r} is not a text")
-        return value if isinstance(value, str) else ""
-
-    def one_of(self, key: str, allowed: Iterable[str]) -> str:
-        allowed = tuple(allowed)
-        value = self.text(key)
-        if value not in allowed:
-            self.problem(f"{key} = {value!r} is none of {', '.join(allowed)}")
-            return allowed[0]
-        return value
-
-    def flag(self, key: str) -> bool:
-        value = self._value(key)
-        if not isinstance(value, bool):
-            self.problem(f"{key} = {value!r} is not true or false")
-        return value is True
-
-    def integer(self, key: str, low: int, high: int) -> int:
-        value = self._value(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            self.problem(f"{key} = {value!r} is not a whole number from {low} to {high}")
-            return low
-        return value
-
-    def fraction(self, key: str, high: str = "1") -> Decimal:
-        value = self._value(key)
-        try:
-            number = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal("NaN")
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if number.is_nan() or not 0 <= number <= Decimal(high):
-            self.problem(f'{key} = {value!r} is not a number from 0 to {high}, like "0.08"')
-            return Decimal(0)
-        return number
-
-    def day(self, key: str) -> date:
-        value = self._value(key)
-        if not isinstance(value, date) or isinstance(value, datetime):
-            self.problem(f"{key} = {value!r} is not a date")
-            return date.min
-        return value
-
-    def open_day(self, key: str) -> date | None:
-        if self._values.get(key, _OPEN) == _OPEN:
-            self._unread.discard(key)
-            return None
-        return self.day(key)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Read a text or a list of texts."""
-        value = self._value(key)
-        listed = [value] if isinstance(value, str) else value
-        if not isinstance(listed, list) or not listed or not all(isinstance(one, str) for one in listed):
-            self.problem(f"{key} = {value!r} is not a text or a list of texts")
-            return ()
-        return tuple(listed)
-
-    def provinces(self) -> tuple[str, ...]:
-        listed = self.texts("province")
-        for code in listed:
-            if code != ANY_PROVINCE and not (len(code) == 2 and code.isdigit()):
-                self.problem(f'province {code!r} is neither two digits nor "*"')
-        return listed
-
-    def dated(self, key: str) -> dict[str, Any]:
-        effective_from, effective_to = self.day("effective_from"), self.open_day("effective_to")
-        if effective_to is not None and effective_to < effective_from:
-            self.problem(f"effective_to {effective_to} lies before effective_from {effective_from}")
-        return {
-            "rule": key if "/" in key else f"{key}@{effective_from}",
-            "effective_from": effective_from,
-            "effective_to": effective_to,
-            "source": self.text("source"),
-            "confidence": self.one_of("confidence", _CONFIDENCES),
-        }
-
-    def finish(self) -> None:
-        for key in sorted(self._unread):
-            self.problem(f"{key} is not a field of this table")
-
-
-def _recording_rate(row: _Row) -> RecordingRate:
+def _recording_rate(row: Row) -> RecordingRate:
     year, provinces = row.integer("year", 1950, 2100), row.provinces()
     shown = provinces[0] if len(provinces) == 1 else "provinces"
     return RecordingRate(
@@ -468,15 +336,15 @@ def _recording_rate(row: _Row) -> RecordingRate:
     )
 
 
-def _account_ratio(row: _Row) -> AccountRatio:
+def _account_ratio(row: Row) -> AccountRatio:
     return AccountRatio(**row.dated("account_ratios"), ratio=row.fraction("ratio"))
 
 
-def _personal_rate(row: _Row) -> PersonalRate:
+def _personal_rate(row: Row) -> PersonalRate:
     return PersonalRate(**row.dated("personal_rates"), provinces=row.provinces(), rate=row.fraction("rate"))
 
 
-def _interest_method(row: _Row) -> InterestMethod:
+def _interest_method(row: Row) -> InterestMethod:
     method = InterestKind(row.one_of("method", list(InterestKind)))
     return InterestMethod(
         **row.dated("interest_methods"),
@@ -486,7 +354,7 @@ def _interest_method(row: _Row) -> InterestMethod:
     )
 
 
-def _pool_ratio(row: _Row) -> PoolRatio:
+def _pool_ratio(row: Row) -> PoolRatio:
     wages_from = row.day("wages_from")
     return PoolRatio(
         **row.dated("pool_ratios"),
@@ -495,21 +363,25 @@ def _pool_ratio(row: _Row) -> PoolRatio:
     )
 
 
-def _funds_move(row: _Row) -> FundsMove:
-    return FundsMove(**row.dated("funds_move"), moves=row.flag("moves"))
+def _funds_move(row: Row) -> FundsMove:
+    found = FundsMove(**row.dated("funds_move"), moves=row.flag("moves"))
+    if not found.moves:
+        # A form without money would wait for it for ever at the other place, and the books would carry a debt nobody settles.
+        row.problem("moves = false: TRANSFER_WITHOUT_FUNDS is nothing that the services can carry out")
+    return found
 
 
-def _temporary_account_age(row: _Row) -> TemporaryAccountAge:
+def _temporary_account_age(row: Row) -> TemporaryAccountAge:
     return TemporaryAccountAge(
         **row.dated("temporary_account_ages"), sex=Sex(row.one_of("sex", list(Sex))), age=row.integer("age", 16, 100)
     )
 
 
-def _limit(row: _Row) -> Limit:
+def _limit(row: Row) -> Limit:
     code = row.text("code")
     legal_limit_wd = row.integer("legal_limit_wd", 1, 1000)
     return Limit(
-        **row.dated(f"limits/{code}"),
+        **row.named("limits", code),
         code=code,
         legal_limit_wd=legal_limit_wd,
         warn_at_wd=row.integer("warn_at_wd", 1, legal_limit_wd),
@@ -518,7 +390,7 @@ def _limit(row: _Row) -> Limit:
     )
 
 
-def _province(row: _Row) -> Province:
+def _province(row: Row) -> Province:
     code = row.text("code")
     return Province(
         **row.dated(f"provinces/{code}"),
@@ -529,10 +401,10 @@ def _province(row: _Row) -> Province:
     )
 
 
-def _scheme(row: _Row) -> Scheme:
+def _scheme(row: Row) -> Scheme:
     code = row.text("code")
     return Scheme(
-        **row.dated(f"schemes/{code}"),
+        **row.named("schemes", code),
         code=code,
         name_zh=row.text("name_zh"),
         name_en=row.text("name_en"),
@@ -542,10 +414,10 @@ def _scheme(row: _Row) -> Scheme:
     )
 
 
-def _refusal(row: _Row) -> RefusalText:
+def _refusal(row: Row) -> RefusalText:
     code = row.text("code")
     return RefusalText(
-        **row.dated(f"refusals/{code}"),
+        **row.named("refusals", code),
         code=code,
         admission_rule=row.text("rule"),
         uses=row.texts("uses"),
@@ -558,7 +430,7 @@ def _refusal(row: _Row) -> RefusalText:
     )
 
 
-def _status(row: _Row) -> Status:
+def _status(row: Row) -> Status:
     dated = row.dated("statuses")
     del dated["rule"]
     return Status(
@@ -591,6 +463,12 @@ _FILES = (
     "statuses",
     "temporary_account_ages",
     "version",
+    *AMOUNT_FILES,
+    *BANK_FILES,
+    *EXCEPTION_FILES,
+    *FILING_FILES,
+    *MATERIAL_FILES,
+    *PENSION_FILES,
 )
 
 
@@ -599,6 +477,14 @@ def load_tables(directory: Path | None = None) -> Tables:
 
     Raises TablesInvalid with every problem found: a directory that is none, a file that no table has, a field that is
     missing or wrong, two rows in force at once for the same thing.
+    """
+    return build_tables(read_contents(directory))
+
+
+def read_contents(directory: Path | None = None) -> dict[str, Mapping[str, Any]]:
+    """Read and parse the files of the tables (name without ``.toml`` to content), without a look at what they say.
+
+    Raises TablesInvalid.
     """
     problems: list[str] = []
     contents: dict[str, Mapping[str, Any]] = {}
@@ -609,7 +495,7 @@ def load_tables(directory: Path | None = None) -> Tables:
             problems.append(f"{name}.toml is not TOML in UTF-8: {error}")
     if problems:
         raise TablesInvalid(tuple(problems))
-    return build_tables(contents)
+    return contents
 
 
 def _paths(directory: Path | None, problems: list[str]) -> dict[str, Path]:
@@ -629,19 +515,8 @@ def _paths(directory: Path | None, problems: list[str]) -> dict[str, Path]:
 
 def build_tables(contents: Mapping[str, Mapping[str, Any]]) -> Tables:
     """Check parsed tables (name of the file without ``.toml`` to its content) and index them. Raises TablesInvalid."""
-    problems: list[str] = []
-
-    def rows(file: str, key: str, read: Callable[[_Row], _T]) -> tuple[_T, ...]:
-        listed = contents[file].get(key)
-        if not isinstance(listed, list) or not listed:
-            problems.append(f"{file}.toml has no [[{key}]] row")
-            return ()
-        found = []
-        for number, values in enumerate(listed, 1):
-            row = _Row(f"{file}.toml", number, values, problems)
-            found.append(read(row))
-            row.finish()
-        return tuple(found)
+    reading = Contents(contents)
+    rows, problems = reading.rows, reading.problems
 
     recording_rates = rows("recording_rates", "recording_rate", _recording_rate)
     account_ratios = rows("account_ratios", "account_ratio", _account_ratio)
@@ -656,13 +531,15 @@ def build_tables(contents: Mapping[str, Mapping[str, Any]]) -> Tables:
     refusals = rows("refusals", "refusal", _refusal)
     statuses = rows("statuses", "status", _status)
 
-    _once(account_ratios, lambda row: ("",), "account_ratios.toml", problems)
-    _once(personal_rates, lambda row: row.provinces, "personal_rates.toml", problems)
-    _once(interest_methods, lambda row: row.provinces, "interest_methods.toml", problems)
-    _once(pool_ratios, lambda row: ("",), "pool_ratios.toml", problems)
-    _once(funds_moves, lambda row: ("",), "funds_move.toml", problems)
-    _once(ages, lambda row: (row.sex,), "temporary_account_ages.toml", problems)
-    _once(limits, lambda row: (row.code,), "limits.toml", problems)
+    reading.once(account_ratios, lambda row: ("",), "account_ratios.toml")
+    reading.once(personal_rates, lambda row: row.provinces, "personal_rates.toml")
+    reading.once(interest_methods, lambda row: row.provinces, "interest_methods.toml")
+    reading.once(pool_ratios, lambda row: ("",), "pool_ratios.toml")
+    reading.once(funds_moves, lambda row: ("",), "funds_move.toml")
+    reading.once(ages, lambda row: (row.sex,), "temporary_account_ages.toml")
+    reading.once(limits, lambda row: (row.code,), "limits.toml")
+    reading.once(schemes, lambda row: (row.code,), "schemes.toml")
+    reading.once(refusals, lambda row: (row.code,), "refusals.toml")
 
     rate_index: dict[tuple[int, str], RecordingRate] = {}
     for rate in recording_rates:
@@ -679,13 +556,15 @@ def build_tables(contents: Mapping[str, Mapping[str, Any]]) -> Tables:
     name = contents["version"].get("name")
     if not isinstance(name, str) or not name:
         problems.append("version.toml has no name")
-    statuses_by_code = _by_code(statuses, "statuses.toml", problems)
+    statuses_by_code = reading.by_code(statuses, "statuses.toml")
     problems.extend(f"statuses.toml: {code} is missing" for code in StatusCode if code not in statuses_by_code)
-    limit_codes = {limit.code for limit in limits}
+    limit_days: dict[str, int] = {}
+    for limit in limits:
+        limit_days[limit.code] = min(limit.legal_limit_wd, limit_days.get(limit.code, limit.legal_limit_wd))
     problems.extend(
         f"statuses.toml: {status.code} names the limit {status.limit}, which limits.toml does not have"
         for status in statuses
-        if status.limit is not None and status.limit not in limit_codes
+        if status.limit is not None and status.limit not in limit_days
     )
     tables = Tables(
         version=f"{name}+{_digest(contents)}",
@@ -699,50 +578,21 @@ def build_tables(contents: Mapping[str, Mapping[str, Any]]) -> Tables:
         funds_moves=funds_moves,
         temporary_account_ages=ages,
         limits=limits,
-        provinces=_by_code(provinces, "provinces.toml", problems),
-        schemes=_by_code(schemes, "schemes.toml", problems),
-        refusals=_by_code(refusals, "refusals.toml", problems),
+        provinces=reading.by_code(provinces, "provinces.toml"),
+        schemes=schemes,
+        refusals=refusals,
         statuses=statuses_by_code,
+        amounts=read_amount_tables(reading),
+        pension=read_pension_tables(reading),
+        material=read_materials(reading),
+        exceptions=read_exceptions(reading, limit_days),
+        bank=read_bank_tables(reading),
+        filing=read_filing_tables(reading),
         _rate_index=MappingProxyType(rate_index),
     )
     if problems:
         raise TablesInvalid(tuple(problems))
     return tables
-
-
-class _Coded(Protocol):
-    @property
-    def code(self) -> str: ...
-
-
-_CodedT = TypeVar("_CodedT", bound=_Coded)
-
-
-def _by_code(rows: tuple[_CodedT, ...], file: str, problems: list[str]) -> Mapping[Any, _CodedT]:
-    found: dict[str, _CodedT] = {}
-    for row in rows:
-        if row.code in found:
-            problems.append(f"{file}: the code {row.code} is there twice")
-        found[row.code] = row
-    return MappingProxyType(found)
-
-
-def _once(
-    rows: tuple[_DatedT, ...],
-    keys: Callable[[_DatedT], Iterable[str]],
-    file: str,
-    problems: list[str],
-) -> None:
-    """Note every pair of rows that hold for the same key on the same day."""
-    by_key: dict[str, list[_DatedT]] = {}
-    for row in rows:
-        for key in keys(row):
-            by_key.setdefault(key, []).append(row)
-    for key, listed in by_key.items():
-        listed.sort(key=lambda row: row.effective_from)
-        for earlier, later in pairwise(listed):
-            if earlier.effective_to is None or later.effective_from <= earlier.effective_to:
-                problems.append(f"{file}: two rows{' for ' + repr(key) if key else ''} are in force on {later.effective_from}")
 
 
 def _digest(contents: Mapping[str, Mapping[str, Any]]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from services.rules.admission import AdmissionFacts
 from services.rules.amounts import RowKind, RowStatus, Segment, YearRow
 from services.rules.identity import Sex
-from services.rules.loader import Tables, load_tables
+from services.rules.loader import TABLES_DIRECTORY, Tables, load_tables
 from services.rules.months import Month
 
 
@@ -54,3 +55,25 @@ def an_application(**facts: Any) -> AdmissionFacts:
         "approved_transfer": False,
     }
     return AdmissionFacts(**{**usual, **facts})
+
+
+def with_switch(directory: Path, code: str, old: str, new: str) -> Tables:
+    """The tables with one switch standing otherwise, written to a directory of the test's own."""
+    text = (TABLES_DIRECTORY / "switches.toml").read_text(encoding="utf-8")
+    row = text.index(f'code = "{code}"')
+    changed = text[:row] + text[row:].replace(f'value = "{old}"', f'value = "{new}"', 1)
+    assert changed != text
+    (directory / "switches.toml").write_text(changed, encoding="utf-8")
+    return load_tables(directory)
+
+
+def with_death(directory: Path, position: str, field: str, old: str, new: str) -> Tables:
+    """The tables with the rows on deaths at one position saying otherwise, written to a directory of the test's own."""
+    text = (TABLES_DIRECTORY / "deaths.toml").read_text(encoding="utf-8")
+    rows = text.split("[[death]]")
+    changed = "[[death]]".join(
+        row.replace(f'{field} = "{old}"', f'{field} = "{new}"') if f'position = "{position}"' in row else row for row in rows
+    )
+    assert changed != text
+    (directory / "deaths.toml").write_text(changed, encoding="utf-8")
+    return load_tables(directory)

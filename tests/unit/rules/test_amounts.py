@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,72 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.rules.amounts import (
-    Amounts,
-    DivisionInvalid,
-    EmployerRateInvalid,
-    EmployerRateTooLow,
-    InterestForYear,
     Item,
-    MonthsOverlap,
-    OpeningAfterTransfer,
-    OpeningInvalid,
     PartOfYear,
-    PrincipalOfRow,
     RatePending,
-    RowAfterTransfer,
-    RowCrossesYear,
     RowKind,
     RowStatus,
     Segment,
-    StartAfterEnd,
-    WageInvalid,
-    YearRow,
     compute,
     half_up,
     interest_for_year,
     principal_of,
-    refuse_overlaps,
-    yuan,
 )
-from services.rules.loader import InterestKind, ProvinceOutOfScope, ProvinceUnknown, RecordingRate, Tables, load_tables
-from services.rules.months import Month
+from services.rules.loader import ProvinceOutOfScope, ProvinceUnknown, load_tables
+from tests.unit.rules.amount_builders import TRANSFER_YEAR, annual_method, flat_rate, items, records
 from tests.unit.rules.builders import a_row, own, tables
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def items(amounts: Amounts) -> tuple[int, int, int, int, int, int]:
-    return (
-        amounts.before_1998_fen,
-        amounts.until_last_year_fen,
-        amounts.this_year_fen,
-        amounts.account_fen,
-        amounts.pool_fen,
-        amounts.total_fen,
-    )
-
-
-def flat_rate(rate: str) -> Tables:
-    """All years from 1996 to 2030 at one rate, for every province."""
-    rows = {
-        (year, "*"): RecordingRate(
-            rule=f"recording_rates@{year}/*",
-            effective_from=date(year, 1, 1),
-            effective_to=date(year, 12, 31),
-            source="test",
-            confidence="untrusted",
-            year=year,
-            provinces=("*",),
-            rate=Decimal(rate),
-        )
-        for year in range(1996, 2031)
-    }
-    return replace(tables(), recording_rates=tuple(rows.values()), _rate_index=rows)
-
-
-def annual_method(factor: str) -> Tables:
-    [method] = tables().interest_methods
-    return replace(tables(), interest_methods=(replace(method, method=InterestKind.ANNUAL, factor=Decimal(factor)),))
 
 
 def test_example_1_half_a_year_moved_in_the_same_year_bears_no_interest() -> None:
@@ -194,18 +143,6 @@ def test_a_relationship_that_lies_idle_keeps_earning_interest() -> None:
     assert amounts.years[2].since_1998.interest_fen > 0
 
 
-def test_the_annual_method_gives_the_published_interest_of_example_2() -> None:
-    record = [own(a_row("2023-01", "2023-12"))]
-
-    amounts = compute(record, transfer_on=date(2024, 5, 1), province="44", tables=annual_method("1.083"))
-
-    assert amounts.until_last_year_fen == 480000 + 10319
-
-
-def test_without_its_factor_the_annual_method_gives_half_a_year() -> None:
-    assert interest_for_year([own(a_row("2023-01", "2023-12"))], 2023, "44", annual_method("1")) == InterestForYear(0, 9528)
-
-
 def test_a_transfer_that_needs_a_rate_not_yet_published_waits_and_names_the_year() -> None:
     record = [own(a_row("2025-01", "2025-12"))]
 
@@ -228,154 +165,10 @@ def test_an_empty_record_moves_nothing_and_says_so_for_every_item() -> None:
     assert [step.item for step in amounts.steps] == list(Item)
 
 
-def test_every_line_names_its_rule_and_source_and_the_lines_add_up_to_the_items() -> None:
-    record = [
-        Segment(1997, 100_000, 0, (a_row("2003-01", "2003-12", 123_456, employer_rate="0.2"),)),
-        Segment(2009, 5_000, 70_000, (a_row("2009-01", "2009-12"), a_row("2010-01", "2010-06"))),
-    ]
-
-    amounts = compute(record, transfer_on=date(2012, 7, 2), province="44", tables=tables())
-
-    sums = {item: sum(step.amount_fen or 0 for step in amounts.steps if step.item is item) for item in Item}
-    assert sums.pop(Item.MONTHS) == 0
-    assert tuple(sums.values()) == items(amounts)
-    assert all(step.rule and step.source and step.formula and step.text_zh and step.text_en for step in amounts.steps)
-    assert amounts.rule_set == tables().version
-    untrusted = [step for step in amounts.steps if step.confidence == "untrusted"]
-    assert untrusted
-    assert all("recording_rates" in step.rule for step in untrusted)
-
-
 @pytest.mark.parametrize(("code", "error"), [("99", ProvinceUnknown), ("81", ProvinceOutOfScope)])
 def test_a_province_that_takes_no_part_is_refused(code: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         compute([], transfer_on=date(2024, 5, 1), province=code, tables=tables())
-
-
-def test_a_row_that_cannot_be_is_refused_by_name() -> None:
-    with pytest.raises(StartAfterEnd):
-        a_row("2024-06", "2024-01")
-    with pytest.raises(RowCrossesYear):
-        a_row("2023-12", "2024-01")
-    with pytest.raises(WageInvalid):
-        a_row("2024-01", "2024-01", -1)
-    with pytest.raises(WageInvalid):
-        a_row("2024-01", "2024-01", 10_000_000_000)
-    with pytest.raises(DivisionInvalid):
-        a_row("2024-01", "2024-01", division="4401")
-    for rate in ("1.01", "-0.01", "0.16001", "NaN"):
-        with pytest.raises(EmployerRateInvalid):
-            a_row("2024-01", "2024-01", employer_rate=rate)
-
-
-def test_a_record_that_cannot_be_is_refused_by_name() -> None:
-    row = a_row("2024-01", "2024-06")
-    with pytest.raises(MonthsOverlap):
-        own(row, a_row("2024-06", "2024-07", division="440300"))
-    with pytest.raises(MonthsOverlap):
-        compute([own(row), own(row)], transfer_on=date(2024, 8, 1), province="44", tables=tables())
-    with pytest.raises(OpeningInvalid):
-        Segment(2020, -1, 0, ())
-    with pytest.raises(OpeningInvalid):
-        Segment(None, 0, 1, ())
-    with pytest.raises(RowAfterTransfer):
-        compute([own(row)], transfer_on=date(2024, 5, 31), province="44", tables=tables())
-    with pytest.raises(OpeningAfterTransfer):
-        compute([Segment(2024, 0, 0, ())], transfer_on=date(2024, 5, 31), province="44", tables=tables())
-
-
-def test_a_long_row_overlaps_one_that_does_not_follow_it_directly() -> None:
-    with pytest.raises(MonthsOverlap):
-        refuse_overlaps([a_row("2024-01", "2024-12"), a_row("2024-02", "2024-03"), a_row("2025-01", "2025-01")])
-
-
-def test_the_money_of_a_row_is_split_into_account_and_pool() -> None:
-    assert principal_of(a_row("2023-01", "2023-12"), tables()) == PrincipalOfRow(480000, 960000)
-    # 1998: 20 % and 5 % paid in, 11 % to the account.
-    assert principal_of(a_row("1998-01", "1998-12", 100_000, employer_rate="0.20"), tables()) == PrincipalOfRow(132000, 168000)
-    assert principal_of(a_row("2023-01", "2023-12", status=RowStatus.ARREARS), tables()) == PrincipalOfRow(0, 0)
-    assert principal_of(a_row("1997-01", "1997-12"), tables()) == PrincipalOfRow(0, 0)
-
-
-def test_each_month_is_rounded_by_itself_half_up() -> None:
-    # 333.31 × 8 % = 26.6648; 0.06 × 8 % = 0.0048; 6.25 × 8 % = 0.50 exactly.
-    assert principal_of(a_row("2023-01", "2023-03", 33331), tables()).account_fen == 3 * 2666
-    assert principal_of(a_row("2023-01", "2023-03", 6), tables()).account_fen == 0
-    assert half_up(Decimal("0.5")) == 1
-    assert half_up(Decimal("2.5")) == 3
-
-
-def test_rates_that_do_not_pay_for_the_account_are_refused() -> None:
-    row = a_row("1998-01", "1998-12", employer_rate="0.05")
-
-    with pytest.raises(EmployerRateTooLow):
-        principal_of(row, tables())
-    with pytest.raises(EmployerRateTooLow):
-        compute([own(row)], transfer_on=date(2010, 2, 1), province="44", tables=tables())
-
-
-def test_a_ratio_that_changes_within_a_year_splits_the_row() -> None:
-    first, second = tables().account_ratios
-    july = replace(
-        tables(),
-        account_ratios=(
-            replace(first, effective_to=date(2006, 6, 30)),
-            replace(second, effective_from=date(2006, 7, 1)),
-        ),
-    )
-
-    split = principal_of(a_row("2006-01", "2006-12", 100_000, employer_rate="0.20"), july)
-
-    assert split.account_fen == 6 * 11000 + 6 * 8000
-    assert split.account_fen + split.pool_fen == 12 * 28000
-
-
-def test_the_year_end_run_credits_nothing_for_years_inside_the_opening() -> None:
-    arrived = Segment(2022, 10_000, 495_912, (a_row("2022-01", "2022-12"),))
-
-    assert interest_for_year([arrived], 2022, "33", tables()) == InterestForYear(0, 0)
-    assert interest_for_year([arrived], 2023, "33", tables()) == InterestForYear(397, 19688)
-    assert interest_for_year([arrived], 2023, "33", tables()).total_fen == 20085
-
-
-def test_fen_are_shown_as_yuan() -> None:
-    assert [yuan(fen) for fen in (0, 5, 1247986, -150)] == ["0.00", "0.05", "12,479.86", "-1.50"]
-
-
-TRANSFER_YEAR = 2024
-
-
-@st.composite
-def records(draw: st.DrawFn) -> list[Segment]:
-    """Draw one to three segments whose months never overlap, each with its own opening or none."""
-    segments: list[Segment] = []
-    count = draw(st.integers(1, 3))
-    # Each month of the record belongs to one segment at most.
-    rows: list[list[YearRow]] = [[] for _ in range(count)]
-    years = draw(st.lists(st.integers(1996, TRANSFER_YEAR), unique=True, max_size=10))
-    for year in years:
-        month = 1
-        while month <= 12:
-            start = draw(st.integers(month, 12))
-            end = draw(st.integers(start, 12))
-            if year < TRANSFER_YEAR or end <= 6:
-                rows[draw(st.integers(0, count - 1))].append(
-                    YearRow(
-                        division=draw(st.sampled_from(["440100", "330100", "510100"])),
-                        start=Month(year, start),
-                        end=Month(year, end),
-                        monthly_wage_fen=draw(st.integers(0, 5_000_000)),
-                        employer_rate=Decimal(draw(st.integers(600, 2000))) / 10000,
-                        status=draw(st.sampled_from(RowStatus)),
-                        kind=draw(st.sampled_from(RowKind)),
-                    )
-                )
-            month = end + draw(st.integers(1, 6))
-    for listed in rows:
-        opening_year = draw(st.none() | st.integers(1997, TRANSFER_YEAR - 1))
-        balances = st.integers(0, 100_000_000) if opening_year is not None else st.just(0)
-        segments.append(Segment(opening_year, draw(balances), draw(balances), tuple(listed)))
-    return segments
 
 
 @settings(deadline=None, max_examples=150)
@@ -418,3 +211,21 @@ def test_the_amounts_follow_tables_given_from_outside() -> None:
     assert rules.recording_rate(2005, "44").rate == Decimal("0.02")
     with pytest.raises(RatePending):
         compute([own(a_row("2023-01", "2023-12"))], transfer_on=date(2024, 5, 1), province="44", tables=rules)
+
+
+def test_every_line_names_its_rule_and_source_and_the_lines_add_up_to_the_items() -> None:
+    record = [
+        Segment(1997, 100_000, 0, (a_row("2003-01", "2003-12", 123_456, employer_rate="0.2"),)),
+        Segment(2009, 5_000, 70_000, (a_row("2009-01", "2009-12"), a_row("2010-01", "2010-06"))),
+    ]
+
+    amounts = compute(record, transfer_on=date(2012, 7, 2), province="44", tables=tables())
+
+    sums = {item: sum(step.amount_fen or 0 for step in amounts.steps if step.item is item) for item in Item}
+    assert sums.pop(Item.MONTHS) == 0
+    assert tuple(sums.values()) == items(amounts)
+    assert all(step.rule and step.source and step.formula and step.text_zh and step.text_en for step in amounts.steps)
+    assert amounts.rule_set == tables().version
+    untrusted = [step for step in amounts.steps if step.confidence == "untrusted"]
+    assert untrusted
+    assert all("recording_rates" in step.rule for step in untrusted)

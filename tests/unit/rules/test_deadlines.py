@@ -13,6 +13,9 @@ from services.rules.deadlines import (
     CalendarYear,
     DatesReversed,
     DueDate,
+    Pause,
+    PauseOpen,
+    PauseReversed,
     WorkingDaysInvalid,
     due_on,
     working_days_between,
@@ -101,3 +104,34 @@ def test_every_limit_ends_on_a_working_day_and_holds_exactly_its_days(start: dat
 
 def test_an_empty_calendar_knows_nothing() -> None:
     assert not Calendar.of(()).knows(date(2025, 1, 1))
+
+
+def test_a_clock_that_stands_counts_nothing_and_the_day_on_which_the_pause_ends_is_not_counted() -> None:
+    pause = Pause("MATERIAL_ASKED", date(2025, 3, 5), date(2025, 3, 7))
+
+    # Monday the 3rd; the 4th and 5th count, the 6th and 7th stand, then 13 days from Monday the 10th.
+    assert due_on(date(2025, 3, 3), 15, CALENDAR, [pause]).on == date(2025, 3, 26)
+    assert working_days_between(date(2025, 3, 3), date(2025, 3, 7), CALENDAR, [pause]) == 2
+    assert [pause.covers(date(2025, 3, day)) for day in (5, 6, 7, 8)] == [False, True, True, False]
+
+
+def test_pauses_that_overlap_stand_once_and_one_on_a_single_day_not_at_all() -> None:
+    both = [Pause("A", date(2025, 3, 5), date(2025, 3, 7)), Pause("B", date(2025, 3, 6), date(2025, 3, 7))]
+
+    assert due_on(date(2025, 3, 3), 15, CALENDAR, both).on == date(2025, 3, 26)
+    assert due_on(date(2025, 3, 3), 15, CALENDAR, [Pause("A", date(2025, 3, 5), date(2025, 3, 5))]).on == date(2025, 3, 24)
+
+
+def test_an_open_pause_is_counted_as_if_it_ended_on_a_given_day_and_without_one_not_at_all() -> None:
+    pause = Pause("A", date(2025, 3, 5))
+
+    assert due_on(date(2025, 3, 3), 15, CALENDAR, [pause], resumed_on=date(2025, 3, 7)).on == date(2025, 3, 26)
+    assert due_on(date(2025, 3, 3), 15, CALENDAR, [pause], resumed_on=date(2025, 3, 4)).on == date(2025, 3, 24)
+    assert working_days_between(date(2025, 3, 3), date(2025, 4, 3), CALENDAR, [pause]) == 2
+    with pytest.raises(PauseOpen):
+        due_on(date(2025, 3, 3), 15, CALENDAR, [pause])
+
+
+def test_a_pause_cannot_end_before_it_begins() -> None:
+    with pytest.raises(PauseReversed):
+        Pause("A", date(2025, 3, 5), date(2025, 3, 4))

@@ -136,40 +136,42 @@ def test_thirty_two_agencies_take_part_and_three_regions_do_not() -> None:
 
 
 def test_only_the_employees_scheme_is_transferred_and_the_others_point_elsewhere() -> None:
-    transferable = [scheme.code for scheme in tables().schemes.values() if scheme.transferable]
+    transferable = [scheme.code for scheme in tables().schemes if scheme.transferable]
 
     assert transferable == ["110"]
-    assert all(scheme.pointer_zh and scheme.pointer_en for scheme in tables().schemes.values() if not scheme.transferable)
+    assert all(scheme.pointer_zh and scheme.pointer_en for scheme in tables().schemes if not scheme.transferable)
     with pytest.raises(SchemeUnknown):
-        tables().scheme("999")
+        tables().scheme("999", date(2024, 3, 1))
 
 
 def test_every_refusal_has_basis_reason_and_remedy_in_both_languages() -> None:
-    for text in tables().refusals.values():
+    for text in tables().refusals:
         assert text.legal_basis
         assert text.reason_zh
         assert text.reason_en
         assert text.remedy_zh
         assert text.remedy_en
-        assert set(text.uses) <= {"admission", "return", "other"}
-    returns = {code for code, text in tables().refusals.items() if "return" in text.uses}
+        assert set(text.uses) <= {"admission", "return", "recall", "other"}
+    returns = {text.code for text in tables().refusals if "return" in text.uses}
     assert returns == {
         "NO_RELATIONSHIP",
         "STILL_CONTRIBUTING",
         "ALREADY_DRAWING",
+        "WRONG_SCHEME",
         "IDENTITY_MISMATCH",
         "PERSON_DECEASED",
         "ALREADY_TRANSFERRED_OUT",
         "TEMP_ACCOUNT_NOT_TRANSFERABLE_NOW",
         "JUDICIAL_OR_AUDIT_HOLD",
         "LETTER_INCOMPLETE",
+        "BACK_PAYMENT_PAPERS_MISSING",
     }
     with pytest.raises(RefusalUnknown):
-        tables().refusal("NO_SUCH")
+        tables().refusal("NO_SUCH", date(2024, 3, 1))
 
 
 def test_surrender_is_refused_because_one_may_neither_end_the_relationship_nor_cash_out() -> None:
-    text = tables().refusal("SURRENDER_NOT_ALLOWED")
+    text = tables().refusal("SURRENDER_NOT_ALLOWED", date(2024, 3, 1))
 
     assert "第三条" in text.legal_basis
     assert "neither end the relationship nor cash out" in text.reason_en
@@ -180,6 +182,14 @@ def test_every_row_says_from_when_it_holds_where_it_is_written_and_how_sure_it_i
         for listed in tomllib.loads(path.read_text(encoding="utf-8")).values():
             for row in listed if isinstance(listed, list) else []:
                 assert row.keys() >= {"effective_from", "effective_to", "source", "confidence"}, (path.name, row)
+
+
+def test_a_transfer_without_money_is_refused_by_name_when_the_row_is_read(tmp_path: Path) -> None:
+    text = (TABLES_DIRECTORY / "funds_move.toml").read_text(encoding="utf-8")
+    (tmp_path / "funds_move.toml").write_text(text.replace("\nmoves = true", "\nmoves = false"), encoding="utf-8")
+
+    with pytest.raises(TablesInvalid, match=r"funds_move\.toml row 1: .*TRANSFER_WITHOUT_FUNDS"):
+        load_tables(tmp_path)
 
 
 def test_the_version_follows_the_figures_and_not_the_comments(tmp_path: Path) -> None:
