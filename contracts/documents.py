@@ -71,6 +71,20 @@ class ContactLetter(Body):
     payee: PayeeAccount
     agency_name: str
     agency_phone: str
+    gathering: bool = Field(default=False, description="the hukou province gathers at retirement (S-5 item 8)")
+    correction: str = Field(default="", max_length=300, description="what a later version changes, and why")
+    served_first: bool = Field(default=False, description="a soldier, served before others (经办条例 Art. 17)")
+    voucher_no: str | None = Field(default=None, max_length=60, description="of the voucher (参保缴费凭证) that the person has")
+    check_code: str | None = Field(default=None, max_length=20, description="of that voucher, as the person wrote it")
+
+
+class NotMovable(Contract):
+    """Contributions that stay at the origin, and why (S-94 items 1 to 3): the written notice names them to the person."""
+
+    months: Months
+    account_fen: Fen
+    pool_fen: Fen
+    reasons: tuple[str, ...] = Field(min_length=1, description="codes of the refusals table")
 
 
 class YearRow(Contract):
@@ -86,6 +100,10 @@ class YearRow(Contract):
     kind: Literal["normal", "temporary", "one_off", "deferred"]
     paid_on: date | None = None
     note: str = ""
+    participant: Literal["employee", "flexible"] = Field(
+        default="employee",
+        description="flexible: the person took part alone (灵活就业), `employer_rate` is the rest of what was paid",
+    )
 
 
 class Segment(Contract):
@@ -95,6 +113,21 @@ class Segment(Contract):
     opening_before_1998_fen: Fen
     opening_since_1998_fen: Fen
     rows: tuple[YearRow, ...]
+
+
+class InterimRate(Contract):
+    """The recording rate of a year was not published; another one stands in its place, and the difference follows."""
+
+    year: int = Field(ge=1998, le=2100)
+    rate: Rate
+
+
+class AttachedPaper(Contract):
+    """A paper of the origin's file that lets a one-off back payment move (S-94): which, of which day, by whom."""
+
+    kind: str = Field(description="a code of the papers table")
+    dated: date
+    issuer: str
 
 
 class InformationForm(Body):
@@ -112,6 +145,10 @@ class InformationForm(Body):
     transfer_on: date
     rule_set: str
     segments: tuple[Segment, ...]
+    interim_rates: tuple[InterimRate, ...] = Field(default=(), description="RATE_PENDING: the amounts are not final")
+    not_movable: NotMovable | None = None
+    amendment: str = Field(default="", max_length=300, description="why this version replaces the one before")
+    papers: tuple[AttachedPaper, ...] = Field(default=(), description="what lets one-off back payments among the rows move")
 
 
 class LetterReturn(Body):
@@ -121,6 +158,12 @@ class LetterReturn(Body):
     code: str
     legal_basis: str
     note: str = ""
+    curable_until: date | None = Field(
+        default=None, description="a corrected letter goes on with this case until then; None: final"
+    )
+    right_division: DivisionCode | None = Field(
+        default=None, description="the agency that holds the relationship, where it is known"
+    )
 
 
 class CompletionNotice(Body):
@@ -154,6 +197,7 @@ class Reminder(Body):
     letter_no: str
     due_on: date
     breached: bool
+    escalated: bool = Field(default=False, description="the supervisors of both agencies have it now")
 
 
 class Query(Body):
@@ -163,6 +207,58 @@ class Query(Body):
     kind: str
     expected_fen: Fen
     found_fen: Fen
+
+
+class Question(Body):
+    """One agency asks the other within a case; no clock stops for it."""
+
+    letter_no: str
+    question_id: str = Field(min_length=36, max_length=36)
+    kind: str = Field(max_length=40, description="what it is about: a discrepancy's kind, or `other`")
+    text: str = Field(min_length=3, max_length=2000)
+
+
+class Answer(Body):
+    """The other agency's answer to a question."""
+
+    letter_no: str
+    question_id: str = Field(min_length=36, max_length=36)
+    text: str = Field(min_length=3, max_length=2000)
+    confirms: bool = Field(default=False, description="whether what the asker holds is right as it stands")
+
+
+class PaymentReturned(Body):
+    """The bank gave the origin's payment back: a corrected letter with another account is needed before it is paid again."""
+
+    letter_no: str
+    remittance_id: str
+    amount_fen: Fen
+    reason: str = Field(max_length=300)
+
+
+class RecallRequest(Body):
+    """The origin asks a completed transfer back: it was of another person, or should never have been (退回)."""
+
+    letter_no: str
+    code: str
+    reason: str = Field(min_length=3, max_length=300)
+
+
+class RecallAnswer(Body):
+    """The destination's answer to a recall: its books gave the amounts up, or it says why not."""
+
+    letter_no: str
+    agreed: bool
+    reason: str = Field(default="", max_length=300)
+    total_fen: Fen = 0
+
+
+class DeathReport(Body):
+    """One agency tells the other that the person has died."""
+
+    letter_no: str
+    died_on: date
+    reported_on: date
 
 
 class Rejection(Body):
@@ -253,4 +349,76 @@ class RejectionToDestinationDocument(Document):
 
     type_name: ClassVar[str] = "document.rejection_to_destination"
     body_type: ClassVar[type[Body]] = Rejection
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "destination-agency"
+
+
+class QuestionToOriginDocument(Document):
+    """A destination's question on its way."""
+
+    type_name: ClassVar[str] = "document.question_to_origin"
+    body_type: ClassVar[type[Body]] = Question
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "origin-agency"
+
+
+class QuestionToDestinationDocument(Document):
+    """An origin's question on its way."""
+
+    type_name: ClassVar[str] = "document.question_to_destination"
+    body_type: ClassVar[type[Body]] = Question
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "destination-agency"
+
+
+class AnswerToOriginDocument(Document):
+    """A destination's answer on its way."""
+
+    type_name: ClassVar[str] = "document.answer_to_origin"
+    body_type: ClassVar[type[Body]] = Answer
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "origin-agency"
+
+
+class AnswerToDestinationDocument(Document):
+    """An origin's answer on its way."""
+
+    type_name: ClassVar[str] = "document.answer_to_destination"
+    body_type: ClassVar[type[Body]] = Answer
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "destination-agency"
+
+
+class PaymentReturnedDocument(Document):
+    """The word of a payment that came back, on its way."""
+
+    type_name: ClassVar[str] = "document.payment_returned"
+    body_type: ClassVar[type[Body]] = PaymentReturned
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "destination-agency"
+
+
+class RecallRequestDocument(Document):
+    """A recall on its way."""
+
+    type_name: ClassVar[str] = "document.recall_request"
+    body_type: ClassVar[type[Body]] = RecallRequest
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "destination-agency"
+
+
+class RecallAnswerDocument(Document):
+    """The answer to a recall on its way."""
+
+    type_name: ClassVar[str] = "document.recall_answer"
+    body_type: ClassVar[type[Body]] = RecallAnswer
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "origin-agency"
+
+
+class DeathReportToOriginDocument(Document):
+    """A destination's word of a death on its way."""
+
+    type_name: ClassVar[str] = "document.death_report_to_origin"
+    body_type: ClassVar[type[Body]] = DeathReport
+    to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "origin-agency"
+
+
+class DeathReportToDestinationDocument(Document):
+    """An origin's word of a death on its way."""
+
+    type_name: ClassVar[str] = "document.death_report_to_destination"
+    body_type: ClassVar[type[Body]] = DeathReport
     to_role: ClassVar[Literal["origin-agency", "destination-agency"]] = "destination-agency"

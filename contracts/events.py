@@ -20,6 +20,7 @@ from contracts.base import (
     Fen,
     Items,
     Months,
+    MonthText,
     PersonRef,
     ProvinceCode,
     SealedForPerson,
@@ -30,6 +31,10 @@ from contracts.statuses import Leg, PublicStatus
 
 AccountSequences = dict[str, int]
 Reason = Annotated[str, Field(min_length=3, max_length=300, description="why, in words; never a person's data")]
+# A closed set, so that nobody writes a person's data into it; `own`: the person looked at a paper about themselves.
+ReadingPurpose = Literal["handling", "complaint", "audit", "court", "archive", "own"]
+# Given by the agency where a fact says nothing else: the tables it decides with at that moment.
+UsedRules = Annotated[str | None, Field(description="version of the dated tables that the decision or the due date is from")]
 
 
 class CaseFact(Fact):
@@ -50,10 +55,13 @@ class Applied(CaseFact):
     destination_division: DivisionCode
     applied_on: date
     applied_by: Literal["person", "employer", "clerk"]
+    by_proxy: bool = Field(default=False, description="somebody acts for the person; who, stands in `personal`")
     channel: Literal["single", "batch"]
+    materials: tuple[str, ...] = Field(default=(), description="codes of the materials table: handed in with the application")
     language: Literal["zh-CN", "en"]
     due_on: date
     personal: SealedForPerson
+    rule_set: UsedRules = None
 
 
 class Accepted(CaseFact):
@@ -74,6 +82,9 @@ class Refused(CaseFact):
     code: str
     rule: str
     legal_basis: str
+    scheme: str | None = Field(
+        default=None, description="AAE140 code, of WRONG_SCHEME: the remedy is that scheme's own procedure"
+    )
     rule_set: str
     maker: Actor
     checker: Actor
@@ -87,6 +98,12 @@ class ContactLetterSent(CaseFact):
     letter_no: str
     letter_version: int = Field(ge=1)
     due_on: date
+    correction: str = Field(default="", description="what a later version changes, and why; never a person's data")
+    maker: Actor | None = Field(
+        default=None, description="of a later version, with its checker; the first one's stand in its admission"
+    )
+    checker: Actor | None = None
+    rule_set: UsedRules = None
 
 
 class ContactLetterReceived(CaseFact):
@@ -95,8 +112,10 @@ class ContactLetterReceived(CaseFact):
     type_name: ClassVar[str] = "contact_letter.received"
     destination: ProvinceCode
     letter_no: str
+    letter_version: int = Field(default=1, ge=1)
     received_on: date
     due_on: date
+    rule_set: UsedRules = None
 
 
 class ContactLetterReturned(CaseFact):
@@ -106,8 +125,11 @@ class ContactLetterReturned(CaseFact):
     destination: ProvinceCode
     code: str
     legal_basis: str
+    curable_until: date | None = None
+    right_division: DivisionCode | None = None
     maker: Actor
     checker: Actor
+    rule_set: UsedRules = None
 
 
 class InformationFormIssued(CaseFact):
@@ -123,6 +145,7 @@ class InformationFormIssued(CaseFact):
     rule_set: str
     maker: Actor
     checker: Actor
+    interim_years: tuple[int, ...] = Field(default=(), description="years whose rate was not published: the difference follows")
     account_sequences: AccountSequences = Field(default_factory=dict)
 
 
@@ -135,6 +158,10 @@ class InformationFormReceived(CaseFact):
     items: Items
     months: Months
     superseded: bool = Field(default=False, description="an older version that arrived late: kept, never used")
+    rule_set: UsedRules = None
+    rounding_difference_fen: SignedFen = Field(
+        default=0, description="item ⑥ of the form less our own computing, where that is rounding; the form's figure is booked"
+    )
 
 
 class FundsRemitted(CaseFact):
@@ -175,6 +202,7 @@ class FundsReceived(CaseFact):
     line_id: str
     amount_fen: Fen
     duplicate: bool = False
+    rule_set: UsedRules = None
     account_sequences: AccountSequences = Field(default_factory=dict)
 
 
@@ -207,6 +235,10 @@ class DiscrepancyRaised(CaseFact):
     expected_fen: Fen
     found_fen: Fen
     difference_fen: SignedFen
+    rule_set: UsedRules = None
+    reason: str | None = Field(default=None, description="of two persons who raise it, in words; never a person's data")
+    maker: Actor | None = None
+    checker: Actor | None = None
 
 
 class DiscrepancyResolved(CaseFact):
@@ -227,6 +259,7 @@ class Completed(CaseFact):
     months: Months
     maker: Actor
     checker: Actor
+    rule_set: UsedRules = None
     account_sequences: AccountSequences = Field(default_factory=dict)
 
 
@@ -237,6 +270,8 @@ class TransferReturned(CaseFact):
     origin: ProvinceCode
     code: str
     legal_basis: str
+    curable_until: date | None = None
+    right_division: DivisionCode | None = None
 
 
 class TransferSettled(CaseFact):
@@ -275,6 +310,8 @@ class Cancelled(CaseFact):
 
     type_name: ClassVar[str] = "transfer.cancelled"
     reason: str
+    maker: Actor | None = Field(default=None, description="set where the agency ended its own case, with its checker")
+    checker: Actor | None = None
 
 
 class DeadlineReminded(CaseFact):
@@ -284,6 +321,7 @@ class DeadlineReminded(CaseFact):
     leg: Leg
     holder: ProvinceCode
     due_on: date
+    rule_set: UsedRules = None
 
 
 class DeadlineRecomputed(CaseFact):
@@ -304,6 +342,268 @@ class DeadlineBreached(CaseFact):
     leg: Leg
     holder: ProvinceCode
     due_on: date
+    limit: str | None = Field(default=None, description="code of the limits table, where it is another limit than the leg's own")
+    rule_set: UsedRules = None
+
+
+class MaterialRequested(CaseFact):
+    """The destination asked, once and completely, for what is missing; its clock stands until the answer."""
+
+    type_name: ClassVar[str] = "material.requested"
+    items: tuple[str, ...] = Field(min_length=1, description="codes of the materials table")
+    paused_on: date
+    actor: Actor
+    rule_set: UsedRules = None
+
+
+class MaterialSupplied(CaseFact):
+    """What was missing is here; the clock runs again."""
+
+    type_name: ClassVar[str] = "material.supplied"
+    items: tuple[str, ...]
+    due_on: date
+    paused_days: int = Field(ge=0, description="working days that the clock stood")
+    actor: Actor
+    rule_set: UsedRules = None
+
+
+class DeadlineEscalated(CaseFact):
+    """A leg is overdue and its holder silent: the supervisors of both agencies have it now."""
+
+    type_name: ClassVar[str] = "deadline.escalated"
+    leg: Leg
+    holder: ProvinceCode
+    due_on: date
+    actor: Actor
+    rule_set: UsedRules = None
+
+
+class QuestionAsked(CaseFact):
+    """One agency asked the other; the words are under the person's key, for they may be about the person."""
+
+    type_name: ClassVar[str] = "question.asked"
+    question_id: str
+    asked: ProvinceCode = Field(description="the province that is to answer")
+    kind: str
+    text: SealedForPerson
+    actor: Actor
+
+
+class QuestionReceived(CaseFact):
+    """A question of the other agency is on the work list."""
+
+    type_name: ClassVar[str] = "question.received"
+    question_id: str
+    asked_by: ProvinceCode
+    kind: str
+    text: SealedForPerson
+
+
+class QuestionAnswered(CaseFact):
+    """This agency answered."""
+
+    type_name: ClassVar[str] = "question.answered"
+    question_id: str
+    asked_by: ProvinceCode
+    confirms: bool
+    text: SealedForPerson
+    actor: Actor
+
+
+class AnswerReceived(CaseFact):
+    """The other agency's answer is here."""
+
+    type_name: ClassVar[str] = "answer.received"
+    question_id: str
+    answered_by: ProvinceCode
+    confirms: bool
+    text: SealedForPerson
+
+
+class DiscrepancyAgreed(CaseFact):
+    """Both sides agree that the form is right as it stands: the origin confirmed it in an answer, two persons accepted that."""
+
+    type_name: ClassVar[str] = "discrepancy.agreed"
+    origin: ProvinceCode
+    kind: str
+    question_id: str
+    reason: Reason
+    maker: Actor
+    checker: Actor
+
+
+class Corrected(CaseFact):
+    """A later form replaced the one that was booked: the difference is booked, what stood stays as it was."""
+
+    type_name: ClassVar[str] = "transfer.corrected"
+    origin: ProvinceCode
+    form_version: int = Field(ge=2)
+    items: Items
+    supersedes: Items
+    months: Months
+    maker: Actor
+    checker: Actor
+    rule_set: UsedRules = None
+    account_sequences: AccountSequences = Field(default_factory=dict)
+
+
+class RecallRequested(CaseFact):
+    """The origin asks a completed transfer back."""
+
+    type_name: ClassVar[str] = "recall.requested"
+    destination: ProvinceCode
+    code: str
+    reason: Reason
+    maker: Actor
+    checker: Actor
+
+
+class RecallReceived(CaseFact):
+    """The origin's wish to have a completed transfer back is on the work list."""
+
+    type_name: ClassVar[str] = "recall.received"
+    origin: ProvinceCode
+    code: str
+    reason: Reason
+
+
+class RecallDeclined(CaseFact):
+    """The destination keeps what it has booked, and says why."""
+
+    type_name: ClassVar[str] = "recall.declined"
+    origin: ProvinceCode
+    reason: Reason
+    maker: Actor
+    checker: Actor
+
+
+class Recalled(CaseFact):
+    """The destination gave up what it had booked: the amounts stand in suspense of the origin until they are sent back."""
+
+    type_name: ClassVar[str] = "transfer.recalled"
+    origin: ProvinceCode
+    code: str
+    items: Items
+    months: Months
+    maker: Actor
+    checker: Actor
+    account_sequences: AccountSequences = Field(default_factory=dict)
+
+
+class RecallAnswered(CaseFact):
+    """The destination's answer to a recall reached the origin."""
+
+    type_name: ClassVar[str] = "recall.answered"
+    destination: ProvinceCode
+    agreed: bool
+    reason: str = ""
+
+
+class InformationFormRevoked(CaseFact):
+    """The origin took its form back: what it owed is the person's and the pooled fund's again."""
+
+    type_name: ClassVar[str] = "information_form.revoked"
+    destination: ProvinceCode
+    form_version: int = Field(ge=1)
+    items: Items
+    reason: Reason
+    account_sequences: AccountSequences = Field(default_factory=dict)
+
+
+class RelationshipReopened(CaseFact):
+    """The local relationship goes on, for its transfer was taken back."""
+
+    type_name: ClassVar[str] = "relationship.reopened"
+    destination: ProvinceCode
+    reason: Reason
+
+
+class NotMovableNotified(CaseFact):
+    """The written notice of what cannot move, within ten working days of the letter (S-94 item 3); the rest moves."""
+
+    type_name: ClassVar[str] = "contributions.not_movable"
+    destination: ProvinceCode
+    months: Months
+    account_fen: Fen
+    pool_fen: Fen
+    reasons: tuple[str, ...] = Field(min_length=1, description="codes of the refusals table")
+    due_on: date = Field(description="last day of the written notice")
+    language: Literal["zh-CN", "en"]
+    personal: SealedForPerson
+    maker: Actor
+    checker: Actor
+    rule_set: UsedRules = None
+
+
+class ArrearsNotified(CaseFact):
+    """The origin told the person which months are unpaid and that they are lost when the transfer goes on without them."""
+
+    type_name: ClassVar[str] = "arrears.notified"
+    destination: ProvinceCode
+    months: Months
+    pay_until: date
+    language: Literal["zh-CN", "en"]
+    personal: SealedForPerson
+    actor: Actor
+    rule_set: UsedRules = None
+
+
+class DuplicatesFound(CaseFact):
+    """Months that both places hold were transferred; they are cleared here, on the side the person chooses (S-70 Art. 10)."""
+
+    type_name: ClassVar[str] = "duplicates.found"
+    origin: ProvinceCode
+    months: Months
+    overlap: tuple[MonthText, ...] = Field(min_length=1)
+    paused_on: date
+    rule_set: UsedRules = None
+
+
+class DuplicatesCleared(CaseFact):
+    """The months of one side are cleared: counted once, its account part is refunded, the pooled part stays (S-187 item 3)."""
+
+    type_name: ClassVar[str] = "duplicates.cleared"
+    origin: ProvinceCode
+    kept: Literal["own", "transferred"]
+    months: Months
+    refund_principal_fen: Fen
+    refund_interest_fen: Fen
+    rule_set: str
+    maker: Actor
+    checker: Actor
+    account_sequences: AccountSequences = Field(default_factory=dict)
+
+
+class DeathReported(CaseFact):
+    """The person has died; what stands in the ledgers decides who settles (domain § 1.6.11)."""
+
+    type_name: ClassVar[str] = "death.reported"
+    died_on: date
+    reported_on: date
+    reported_by: Literal["family", "clerk", "registry", "other_agency"]
+    report_due_on: date | None = None  # last day on which it was to be reported
+    actor: Actor
+    rule_set: UsedRules = None
+
+
+class TransferClosed(CaseFact):
+    """A case that was returned and not cured in time, or is done in every way, is closed for good."""
+
+    type_name: ClassVar[str] = "transfer.closed"
+    reason: Reason
+    actor: Actor
+    lapsed: bool = Field(default=False, description="a corrected letter could have gone on with it, and the day for it passed")
+
+
+class TransferReaddressed(CaseFact):
+    """The letter goes to another agency, which holds the relationship (scenario 18)."""
+
+    type_name: ClassVar[str] = "transfer.readdressed"
+    origin: ProvinceCode
+    origin_division: DivisionCode
+    was_origin: ProvinceCode
+    maker: Actor
+    checker: Actor
 
 
 class DocumentSent(CaseFact):
@@ -365,6 +665,7 @@ class InterestCredited(AccountFact):
     year: int = Field(ge=1950, le=2100)
     interest_fen: Fen
     rule_set: str
+    interim: bool = Field(default=False, description="at an interim rate, for the year's own was not published")
     account_sequences: AccountSequences = Field(default_factory=dict)
 
 
@@ -392,6 +693,200 @@ class AccountClosed(AccountFact):
     reason: str
 
 
+class AccountReopened(AccountFact):
+    """An account that was closed because it moved takes entries again: its transfer was taken back."""
+
+    type_name: ClassVar[str] = "account.reopened"
+    reason: Reason
+
+
+class AccountSettled(AccountFact):
+    """The account's balance is owed to the person or the heirs; the payment itself is another system's (社会保险法 Art. 14)."""
+
+    type_name: ClassVar[str] = "account.settled"
+    reason: Literal["death", "nationality_lost", "too_few_years", "double_drawing"]
+    amount_fen: Fen
+    legal_basis: str
+    maker: Actor
+    checker: Actor
+    rule_set: UsedRules = None
+    account_sequences: AccountSequences = Field(default_factory=dict)
+
+
+class DeathNoted(AccountFact):
+    """The person has died and no transfer goes on: whoever holds the relationship settles it (domain § 1.6.11)."""
+
+    type_name: ClassVar[str] = "death.noted"
+    died_on: date
+    reported_on: date
+    reported_by: Literal["family", "clerk", "registry"]
+    report_due_on: date | None = None  # last day on which it was to be reported
+    actor: Actor
+    rule_set: UsedRules = None
+
+
+class AccountHeld(AccountFact):
+    """A court or an audit holds the account: nothing of it moves until it is released (domain § 1.6.1)."""
+
+    type_name: ClassVar[str] = "account.held"
+    hold_id: str
+    ordered_by: Literal["court", "audit"]
+    held_since: date
+    reason: Reason
+    legal_basis: str
+    maker: Actor
+    checker: Actor
+    rule_set: UsedRules = None
+
+
+class AccountReleased(AccountFact):
+    """The court or the audit does not hold the account any more."""
+
+    type_name: ClassVar[str] = "account.released"
+    hold_id: str
+    released_on: date
+    reason: Reason
+    maker: Actor
+    checker: Actor
+    rule_set: UsedRules = None
+
+
+class DoubleDrawingSettled(AccountFact):
+    """Whoever drew two pensions keeps another place's: the account here pays what was drawn twice, the rest is the person's.
+
+    overpaid = repaid + set off + deducted from the kept pension, month by month and the rest in the last one; what the account
+    held = set off + paid out. S-5 item 5, S-94 item 7. `reasons` are codes of the reasons table.
+    """
+
+    type_name: ClassVar[str] = "double_drawing.settled"
+    settlement_id: str
+    keeps: ProvinceCode
+    overpaid_fen: Fen
+    repaid_fen: Fen
+    set_off_fen: Fen
+    paid_out_fen: Fen
+    deduction_months: int = Field(ge=0)
+    deduction_monthly_fen: Fen
+    deduction_last_fen: Fen
+    reasons: tuple[str, ...]
+    language: Literal["zh-CN", "en"]
+    personal: SealedForPerson
+    rule_set: str
+    maker: Actor
+    checker: Actor
+    account_sequences: AccountSequences = Field(default_factory=dict)
+
+
+class EndingApplied(AccountFact):
+    """The person applied in writing to end the relationship and be paid the account; by that alone nothing ends (S-13 Art. 6)."""
+
+    type_name: ClassVar[str] = "ending.applied"
+    ending_id: str
+    ground: Literal["nationality_lost", "too_few_years"]
+    applied_on: date
+    actor: Actor
+    rule_set: UsedRules = None
+
+
+class EndingNotified(AccountFact):
+    """The agency told the person in writing of the right to keep the account, and of what ending it means."""
+
+    type_name: ClassVar[str] = "ending.notified"
+    ending_id: str
+    ground: Literal["nationality_lost", "too_few_years"]
+    notified_on: date
+    language: Literal["zh-CN", "en"]
+    personal: SealedForPerson
+    actor: Actor
+    rule_set: UsedRules = None
+
+
+class EndingConfirmed(AccountFact):
+    """The person confirmed in writing, after the notice, that the relationship is to end."""
+
+    type_name: ClassVar[str] = "ending.confirmed"
+    ending_id: str
+    confirmed_on: date
+    actor: Actor
+
+
+class EndingWithdrawn(AccountFact):
+    """The person keeps the account after all."""
+
+    type_name: ClassVar[str] = "ending.withdrawn"
+    ending_id: str
+    actor: Actor
+
+
+class ContributionCorrected(AccountFact):
+    """A year's contributions were recorded wrongly: the difference is booked, what stood stays as it was."""
+
+    type_name: ClassVar[str] = "contribution.corrected"
+    year: int = Field(ge=1950, le=2100)
+    account_difference_fen: SignedFen
+    interest_difference_fen: SignedFen
+    pool_difference_fen: SignedFen
+    reason: Reason
+    rule_set: str
+    maker: Actor
+    checker: Actor
+    rows: SealedForPerson | None = None
+    account_sequences: AccountSequences = Field(default_factory=dict)
+
+
+class GatheringOpened(AccountFact):
+    """The paying place gathers everything at retirement: a letter goes to each place (S-5 item 8, Art. 6)."""
+
+    type_name: ClassVar[str] = "gathering.opened"
+    place: ProvinceCode
+    rule: str
+    rule_set: str
+    cases: tuple[CaseId, ...] = Field(min_length=1)
+    origins: tuple[ProvinceCode, ...] = Field(min_length=1)
+    actor: Actor
+
+
+class GatheringCompleted(AccountFact):
+    """Everything that was asked for is here; the months of all places are added up, and this is still the place that pays."""
+
+    type_name: ClassVar[str] = "gathering.completed"
+    cases: tuple[CaseId, ...]
+    months: Months
+    own_months: Months
+    minimum_months: Months | None = Field(default=None, description="what a pension takes; none where no rule says it")
+    missing_months: Months | None = Field(default=None, description="how many of these are missing")
+    rule: str = Field(default="", description="by which branch of Art. 6 the rows that came make this the place")
+    rule_set: str = ""
+
+
+class GatheringPlaceDiffers(AccountFact):
+    """Everything is here, and by the rows that came another province pays than by what was told when it was claimed."""
+
+    type_name: ClassVar[str] = "gathering.place_differs"
+    cases: tuple[CaseId, ...]
+    months: Months
+    own_months: Months
+    found_place: ProvinceCode | None = Field(default=None, description="who pays by the rows; none where they name no place")
+    rule: str = ""
+    rule_set: str
+
+
+class RelocationDeclared(Fact):
+    """An enterprise moves with its people: by which rules the rows of one submission are worked off (S-5 item 7)."""
+
+    type_name: ClassVar[str] = "relocation.declared"
+    batch_id: str
+    people: int = Field(ge=1)
+    origin: ProvinceCode
+    destination: ProvinceCode
+    by_agreement: bool = Field(description="an agreement of the two provinces applies beside the normal rules")
+    topics: tuple[str, ...] = Field(default=(), description="codes of the table group_topics that the agreement holds")
+    reason_code: str
+    legal_basis: str
+    rule_set: str
+    actor: Actor
+
+
 class VoucherIssued(AccountFact):
     """A contribution voucher (参保缴费凭证) was issued; anyone may check it by its check code."""
 
@@ -415,6 +910,88 @@ class RecordsImported(Fact):
     actor: Actor
 
 
+class RulesImported(Fact):
+    """Rows of a dated table came in: from here on this province decides with them, old cases keep the rows of their date."""
+
+    type_name: ClassVar[str] = "rules.imported"
+    import_id: str
+    table: str
+    rows: int = Field(ge=1)
+    effective_from: date = Field(description="the first day on which one of the rows is in force")
+    replaces: bool = Field(default=False, description="answers for days before the import may have changed")
+    reason: str = Field(default="", max_length=300, description="why, where they may; never a person's data")
+    digest: Digest = Field(description="of the imported text")
+    rule_set_before: str
+    rule_set_after: str
+    actor: Actor
+
+
+class YearEndBegun(Fact):
+    """Two persons let a year's interest be credited to all accounts of the province."""
+
+    type_name: ClassVar[str] = "year_end.begun"
+    run_id: str
+    year: int = Field(ge=1950, le=2100)
+    rule_set: str
+    maker: Actor
+    checker: Actor
+
+
+class YearEndCompleted(Fact):
+    """A year's interest is in the books of every account that it was due to."""
+
+    type_name: ClassVar[str] = "year_end.completed"
+    run_id: str
+    year: int = Field(ge=1950, le=2100)
+    accounts: int = Field(ge=0, description="accounts that the run has looked at")
+    interest_fen: Fen
+    rule_set: str
+
+
+class PaperFact(Fact):
+    """A fact about one paper in the files. Its `subject` is a person's or an employer's pseudonym, or a case's id."""
+
+    paper_id: str
+    subject_kind: Literal["person", "employer", "case"]
+    subject: str
+    digest: Digest = Field(description="of the scan as it came, before it was sealed")
+
+
+class PaperKept(PaperFact):
+    """A scan is in the files of a person, an employer or a case, sealed, and stays there until its time is over."""
+
+    type_name: ClassVar[str] = "paper.kept"
+    kind: str = Field(description="a code of the filed_papers table")
+    media_type: str = Field(description="found in the content, never taken from a name")
+    bytes: int = Field(ge=1)
+    retention: str = Field(description="a code of the retention_classes table")
+    kept_until: date | None = Field(description="the last day on which it must be there; none: for ever")
+    actor: Actor
+    rule_set: UsedRules = None
+
+
+class PaperRead(PaperFact):
+    """Somebody opened a paper."""
+
+    type_name: ClassVar[str] = "paper.read"
+    actor: Actor
+    purpose: ReadingPurpose
+
+
+class PaperDestroyed(PaperFact):
+    """Two persons destroyed a paper after its time; that it was there, and what it was, stays known."""
+
+    type_name: ClassVar[str] = "paper.destroyed"
+    kind: str
+    retention: str
+    kept_until: date
+    destroyed_on: date
+    reason: Reason
+    maker: Actor
+    checker: Actor
+    rule_set: UsedRules = None
+
+
 class NoticeDelivered(CaseFact):
     """The mail server took a notice; its answer is the evidence."""
 
@@ -422,6 +999,7 @@ class NoticeDelivered(CaseFact):
     notice_id: str
     event_id: str
     channel: Literal["email"]
+    recipient: Literal["person", "employer"] = "person"
     template: str
     template_version: int
     language: Literal["zh-CN", "en"]
@@ -437,6 +1015,7 @@ class NoticeFailed(CaseFact):
     notice_id: str
     event_id: str
     channel: Literal["email"]
+    recipient: Literal["person", "employer"] = "person"
     template: str
     reason: str
 

@@ -47,3 +47,10 @@ class PublicStatus(Contract):
     due_provisional: bool = Field(default=False, description="counted over a year whose holidays are not known yet")
     overdue: bool = False
     code: str | None = Field(default=None, description="refusal or return code, explained in the notice")
+    paused: str | None = Field(default=None, description="why the clock stands, a code of the pauses table; None while it runs")
+    part_not_movable: bool = Field(
+        default=False, description="some contributions stay at the old place; the person was told which"
+    )
+    arrears_lost: bool = Field(default=False, description="months in arrears were not paid: they count nothing and move no money")
+    service_target_on: date | None = Field(default=None, description="what the province promises beside the legal limit")
+    employer_told: bool = Field(default=False, description="the employer who applied is written to as well when the case ends")

@@ -17,21 +17,35 @@ from contracts.base import Fact, Items
 from contracts.directory import SignedCheckpoint
 from contracts.documents import Document
 from contracts.events import (
+    AccountClosed,
+    AccountFact,
+    AccountOpened,
+    AccountReopened,
+    AccountSettled,
     CaseFact,
     Completed,
+    ContributionCorrected,
+    ContributionRecorded,
+    Corrected,
     DiscrepancyRaised,
     DocumentReceived,
     DocumentSent,
+    DoubleDrawingSettled,
+    DuplicatesCleared,
     FundsReceived,
     FundsRemitted,
     FundsReturned,
     FundsSentBack,
     InformationFormIssued,
     InformationFormReceived,
+    InformationFormRevoked,
+    InterestCredited,
+    Recalled,
 )
 from services.audit import cases
 from services.audit.archive import ArchiveRefused
 from services.audit.verify import Outcome, Progress, Verdict, Verified, verify
+from services.ledger.chart import individual
 from services.ledger.journal import Head
 from services.ledger.replay import Divergence, Replay, trial_balance
 from services.records.approvals import limit_of
@@ -240,14 +254,18 @@ class _Case:
     overpaid: bool = False
     completed: Completed | None = None
     completed_id: str = ""
+    booked: dict[int, tuple[Items, str]] = field(default_factory=dict)  # by version: what was booked, and by which event
+    stands: Items | None = None  # what the books of the destination hold of it now
+    last_form: Items | None = None  # what the books of the origin owe for it now
+    revoked: Items | None = None
+    recalled: tuple[Items, str] | None = None
     issued: dict[int, Items] | None = None
     held: dict[int, Items] | None = None
 
     @property
     def above_form_fen(self) -> int:
-        """What stands in suspense beyond the form of a completed case."""
-        assert self.completed is not None
-        return self.received_fen - self.sent_back_fen - self.completed.items.total_fen
+        """What stands in suspense beyond what a completed case has in the books; all of it, where it was recalled."""
+        return self.received_fen - self.sent_back_fen - (self.stands.total_fen if self.stands is not None else 0)
 
 
 @dataclass(slots=True)
@@ -286,6 +304,12 @@ class _Log:
         self.cases: dict[str, _Case] = {}
         self.held: list[str] = []
         self.documents: dict[tuple[str, int], tuple[str, str]] = {}
+        self.versions: dict[str, int] = {}  # of documents, by their id
+        self.letters: dict[tuple[str, str], str] = {}  # the first letter of a case to a province
+        self.closed: dict[tuple[str, str], datetime] = {}  # accounts, by the service that closed them
+        self.opened: dict[str, list[datetime]] = {}  # persons whose accounts a service opened, and when
+        self.booked_closed: list[tuple[tuple[str, str], datetime, datetime, Difference]] = []  # closed and booked when
+        self.passed_through: set[str] = set()  # persons to whose accounts something may still come after they were closed
         self.sent: dict[str, _Sent] = {}
         self.received: dict[str, _Receipt] = {}
         self.remitted: _Flow = {}
@@ -300,12 +324,15 @@ class _Log:
         self._ids: set[str] = set()
         self._takers: dict[type[Fact], Callable[[Any, str], None]] = {
             InformationFormIssued: self._issued,
+            InformationFormRevoked: self._revoked,
             InformationFormReceived: self._form_received,
             FundsRemitted: self._remitted,
             FundsReturned: self._returned,
             FundsReceived: self._received_money,
             FundsSentBack: self._sent_money_back,
             Completed: self._completed,
+            Corrected: self._corrected,
+            Recalled: self._recalled,
             DiscrepancyRaised: self._discrepancy,
         }
 
@@ -340,8 +367,12 @@ class _Log:
         if isinstance(fact, Document):
             digest = hashlib.sha256(verified.record.value).hexdigest()
             self.documents[verified.service, verified.record.number] = (digest, verified.checkpoint_digest)
+            self.versions[event_id] = fact.document_version
             return
         self.replay.fold(event_id, fact)
+        if isinstance(fact, AccountFact):
+            self._account(fact, verified.service, event_id, message.time)
+            self._approval(fact, f"account of {fact.person_ref}", event_id)
         if not isinstance(fact, CaseFact):
             return
         if isinstance(fact, DocumentSent):
@@ -358,7 +389,7 @@ class _Log:
             kind = "HAPPENED_TWICE" if problem == "once at most" else "NO_PREDECESSOR"
             subject = f"case {fact.case_id}"
             self._differs(Area.CASES, kind, self.reading, subject, f"{fact.type_name} {problem}", "otherwise", event_id)
-        self._approval(fact, event_id)
+        self._approval(fact, f"case {fact.case_id}", event_id)
         taker = self._takers.get(type(fact))
         if taker is not None:
             taker(fact, event_id)
@@ -368,7 +399,34 @@ class _Log:
     def _differs(self, area: Area, kind: str, province: str, subject: str, expected: str, found: str, event_id: str) -> None:
         self.differences.append(Difference(area, kind, province, subject, expected, found, event_id))
 
-    def _approval(self, fact: CaseFact, event_id: str) -> None:
+    def _account(self, fact: AccountFact, service: str, event_id: str, at: datetime) -> None:
+        """Whether an account may still be booked to, as the service itself said; services of a province have no common order.
+
+        An account that one service closed, another may open again: the paying place that gathers. Of that their times decide, and
+        only when all is read.
+        """
+        account = (service, fact.person_ref)
+        match fact:
+            case AccountOpened() | AccountReopened():
+                if isinstance(fact, AccountReopened) and account not in self.closed:
+                    expected, found = "account.reopened before it: account.closed", "otherwise"
+                    self._differs(
+                        Area.CASES, "NO_PREDECESSOR", self.reading, f"account of {fact.person_ref}", expected, found, event_id
+                    )
+                self.closed.pop(account, None)
+                self.opened.setdefault(fact.person_ref, []).append(at)
+            case AccountClosed():
+                self.closed[account] = at
+            case ContributionRecorded() | InterestCredited() if account in self.closed:
+                subject, expected = f"account of {fact.person_ref}", "nothing after account.closed"
+                wrong = Difference(Area.BOOKS, "CLOSED_ACCOUNT_BOOKED", self.reading, subject, expected, fact.type_name, event_id)
+                self.booked_closed.append((account, self.closed[account], at, wrong))
+            case ContributionCorrected() if account in self.closed:
+                self.passed_through.add(fact.person_ref)  # the difference goes on to where the account is now
+            case _:
+                pass
+
+    def _approval(self, fact: CaseFact | AccountFact, subject: str, event_id: str) -> None:
         """Count who approved; a policy that names a limit must have kept to it where money was paid or booked."""
         checker: str | None = getattr(fact, "checker", None)
         if checker is None:
@@ -379,16 +437,28 @@ class _Log:
         self.approved_by_rules += 1
         limit_fen = limit_of(checker)
         amount_fen = 0
-        if isinstance(fact, FundsRemitted):
-            amount_fen = fact.amount_fen
-        elif isinstance(fact, Completed):
-            amount_fen = fact.items.total_fen
+        match fact:
+            case FundsRemitted():
+                amount_fen = fact.amount_fen
+            case Completed() | Corrected() | Recalled():
+                amount_fen = fact.items.total_fen
+            case DuplicatesCleared():
+                amount_fen = fact.refund_principal_fen + fact.refund_interest_fen
+            case AccountSettled():
+                amount_fen = fact.amount_fen
+            case DoubleDrawingSettled():
+                amount_fen = fact.set_off_fen + fact.paid_out_fen
+            case _:
+                pass
         if limit_fen is not None and amount_fen > limit_fen:
             expected, found = f"{limit_fen} fen at most, by {checker}", f"{amount_fen} fen"
-            self._differs(Area.CASES, "ABOVE_LIMIT", self.reading, f"case {fact.case_id}", expected, found, event_id)
+            self._differs(Area.CASES, "ABOVE_LIMIT", self.reading, subject, expected, found, event_id)
 
     def _document_sent(self, fact: DocumentSent, service: str, event_id: str) -> None:
-        self.sent[fact.document_id] = _Sent(fact.document_type, fact.case_id, service, fact.addressee, fact.digest, event_id)
+        sent = _Sent(fact.document_type, fact.case_id, service, fact.addressee, fact.digest, event_id)
+        self.sent[fact.document_id] = sent
+        if fact.document_type == "document.contact_letter":
+            self.letters.setdefault((fact.case_id, fact.addressee[:2]), fact.document_id)
 
     def _document_received(self, fact: DocumentReceived, service: str, event_id: str) -> None:
         if fact.document_id in self.received:
@@ -396,9 +466,22 @@ class _Log:
             self._differs(Area.DOCUMENTS, "DOCUMENT_TWICE", service[:2], subject, "one receipt", "another", event_id)
         self.received[fact.document_id] = _Receipt(fact, service, event_id)
 
-    def _issued(self, fact: InformationFormIssued, _: str) -> None:
+    def _issued(self, fact: InformationFormIssued, event_id: str) -> None:
         case = self.cases[fact.case_id]
+        if fact.supersedes != case.last_form:
+            subject = f"case {fact.case_id} form {fact.form_version}"
+            expected, found = f"supersedes {_told(case.last_form)}", _told(fact.supersedes)
+            self._differs(Area.CASES, "SUPERSEDES_DIFFERS", self.reading, subject, expected, found, event_id)
         case.issued = {**(case.issued or {}), fact.form_version: fact.items}
+        case.last_form = fact.items
+
+    def _revoked(self, fact: InformationFormRevoked, event_id: str) -> None:
+        case = self.cases[fact.case_id]
+        if fact.items != case.last_form:
+            subject = f"case {fact.case_id} form {fact.form_version}"
+            expected, found = f"revokes {_told(case.last_form)}", _told(fact.items)
+            self._differs(Area.CASES, "REVOKED_DIFFERS", self.reading, subject, expected, found, event_id)
+        case.revoked, case.last_form = fact.items, None
 
     def _form_received(self, fact: InformationFormReceived, _: str) -> None:
         case = self.cases[fact.case_id]
@@ -432,9 +515,45 @@ class _Log:
         if case.completed is not None:
             return  # said by its own name; the first one counts
         case.completed, case.completed_id = fact, event_id
+        case.booked[fact.form_version], case.stands = (fact.items, event_id), fact.items
+        self.passed_through.add(fact.person_ref)  # who is on the way to a third place may still be sent something from the first
         if fact.items.total_fen and not cases.has(case.seen, "funds.received"):
             subject, expected = f"case {fact.case_id}", "transfer.completed before it: funds.received"
             self._differs(Area.CASES, "NO_PREDECESSOR", self.reading, subject, expected, "otherwise", event_id)
+
+    def _corrected(self, fact: Corrected, event_id: str) -> None:
+        case = self.cases[fact.case_id]
+        self._takes_from(case, fact.case_id, fact.supersedes, "corrects", event_id)
+        case.booked[fact.form_version], case.stands = (fact.items, event_id), fact.items
+
+    def _recalled(self, fact: Recalled, event_id: str) -> None:
+        case = self.cases[fact.case_id]
+        self._takes_from(case, fact.case_id, fact.items, "gives up", event_id)
+        case.recalled, case.stands = (fact.items, event_id), None
+
+    def _takes_from(self, case: _Case, case_id: str, items: Items, verb: str, event_id: str) -> None:
+        """What is corrected or given up is what stands in the books, to the fen."""
+        if items != case.stands:
+            expected, found = f"{verb} {_told(case.stands)}", _told(items)
+            self._differs(Area.CASES, "SUPERSEDES_DIFFERS", self.reading, f"case {case_id}", expected, found, event_id)
+
+    def judge_closed(self) -> None:
+        """An account that is closed holds nothing, but for what may still come and must go on from there."""
+        for (_, person_ref), closed_at, booked_at, wrong in self.booked_closed:
+            if not self._opened_between(person_ref, closed_at, booked_at):
+                self.differences.append(wrong)
+        heads = self.replay.balances()
+        still = {whose for (_, whose), at in self.closed.items() if not self._opened_between(whose, at, None)}
+        for person_ref in sorted(still - self.passed_through):
+            account = individual(person_ref)
+            head = heads.get(account, Head())
+            if head.balance_fen:
+                subject, found = f"account {account} at {head.sequence}", f"{head.balance_fen} fen"
+                self._differs(Area.BOOKS, "CLOSED_ACCOUNT_HOLDS", self.province, subject, "0 fen", found, "-")
+
+    def _opened_between(self, person_ref: str, after: datetime, until: datetime | None) -> bool:
+        """Whether a service opened the account in between."""
+        return any(after < at and (until is None or at <= until) for at in self.opened.get(person_ref, ()))
 
     def judge_completed(self) -> None:
         """Every completed case holds the money that its form says: no less, and more only where that was raised by name."""
@@ -446,7 +565,8 @@ class _Log:
             pair = (completed.origin, self.province)
             if above < 0 or (above > case.duplicate_fen and not case.overpaid):
                 kind = "MONEY_SHORT" if above < 0 else "MONEY_ABOVE_FORM"
-                total, net = completed.items.total_fen, case.received_fen - case.sent_back_fen
+                net = case.received_fen - case.sent_back_fen
+                total = net - above
                 subject, expected, found = f"case {case_id}", f"{total} fen", f"{net} fen"
                 self.differences.append(
                     Difference(
@@ -455,11 +575,11 @@ class _Log:
                 )
             elif above > 0:
                 self.held.append(case_id)
-            form = (case.held or {}).get(completed.form_version)
-            if form != completed.items:
-                subject = f"case {case_id} form {completed.form_version}"
-                expected, found = _told(form), _told(completed.items)
-                self._differs(Area.CASES, "FORM_DIFFERS", self.province, subject, expected, found, case.completed_id)
+            for version, (items, event_id) in case.booked.items():
+                form = (case.held or {}).get(version)
+                if form != items:
+                    subject, expected, found = f"case {case_id} form {version}", _told(form), _told(items)
+                    self._differs(Area.CASES, "FORM_DIFFERS", self.province, subject, expected, found, event_id)
 
 
 def _add(sums: dict[Any, int], key: Any, amount_fen: int) -> None:
@@ -473,6 +593,7 @@ def _told(items: Items | None) -> str:
 def _books(log: _Log, live: Mapping[str, Head] | None) -> Books:
     assert log.verdict is not None
     log.judge_completed()
+    log.judge_closed()
     heads = log.replay.balances()
     found = [_of_books(each, log.province, Area.BOOKS) for each in log.replay.problems()] + log.differences
     balance = trial_balance(heads)
@@ -551,14 +672,29 @@ def _documents_sent(province: str, log: _Log, logs: Mapping[str, _Log]) -> tuple
         if other is None or document_id in other.received:
             continue
         travelling.append(InTransit(document_id, sent.document_type, sent.case_id, sent.sender, sent.addressee))
-        needed = sent.document_type in ("document.contact_letter", "document.information_form")
-        if needed and any(case.completed for case in (log.cases.get(sent.case_id), other.cases.get(sent.case_id)) if case):
+        if _was_needed(document_id, sent, log, other):
             outcome = Outcome.DISAGREES if other.whole else Outcome.NOT_COMPLETE
             subject = f"{sent.document_type} {document_id} of completed case {sent.case_id}"
             expected = f"document.received in the journal of {sent.addressee[:2]}"
             kind, pair = "DOCUMENT_NEVER_RECEIVED", (province, sent.addressee[:2])
             lost.append(Difference(Area.DOCUMENTS, kind, province, subject, expected, "none", sent.event_id, outcome, pair))
     return travelling, lost
+
+
+def _was_needed(document_id: str, sent: _Sent, log: _Log, other: _Log) -> bool:
+    """Whether a case was completed with this very document: the letter that came first, or the form whose version was booked.
+
+    A later letter, or a version that is still to be booked, may be on its way while the case stands as completed. A letter to an
+    agency to which the case was not addressed in the end was returned before.
+    """
+    if sent.document_type == "document.contact_letter":
+        case = log.cases.get(sent.case_id)
+        completed = case.completed if case is not None else None
+        first = log.letters.get((sent.case_id, sent.addressee[:2])) == document_id
+        return first and completed is not None and completed.origin == sent.addressee[:2]
+    case = other.cases.get(sent.case_id)
+    version = log.versions.get(document_id, 1)
+    return sent.document_type == "document.information_form" and case is not None and version in case.booked
 
 
 def _money_received(province: str, log: _Log, logs: Mapping[str, _Log]) -> list[Difference]:
@@ -583,18 +719,26 @@ def _money_received(province: str, log: _Log, logs: Mapping[str, _Log]) -> list[
 
 
 def _forms(province: str, log: _Log, logs: Mapping[str, _Log]) -> list[Difference]:
-    """What was booked at the destination is the form that the origin booked, item for item."""
+    """What was booked at the destination is the form that the origin booked, item for item; what it gave up, that came back."""
     found = []
     for case_id, case in log.cases.items():
         if case.completed is None or (origin := logs.get(case.completed.origin)) is None:
             continue
         there = origin.cases.get(case_id)
-        items = (there.issued or {}).get(case.completed.form_version) if there is not None else None
-        if items != case.completed.items:
-            outcome = Outcome.DISAGREES if items is not None or origin.whole else Outcome.NOT_COMPLETE
-            subject = f"case {case_id} form {case.completed.form_version} of {case.completed.origin}"
-            expected, here = _told(items), _told(case.completed.items)
-            found.append(Difference(Area.CASES, "FORM_DIFFERS", province, subject, expected, here, case.completed_id, outcome))
+        for version, (booked, event_id) in case.booked.items():
+            items = (there.issued or {}).get(version) if there is not None else None
+            if items != booked:
+                outcome = Outcome.DISAGREES if items is not None or origin.whole else Outcome.NOT_COMPLETE
+                subject = f"case {case_id} form {version} of {case.completed.origin}"
+                expected, here = _told(items), _told(booked)
+                found.append(Difference(Area.CASES, "FORM_DIFFERS", province, subject, expected, here, event_id, outcome))
+        # The origin takes its form back when the money is there again; until then the two do not say the same yet.
+        revoked = there.revoked if there is not None else None
+        given_up, event_id = case.recalled or (None, case.completed_id)
+        if revoked is not None and revoked != given_up:
+            outcome = Outcome.DISAGREES if given_up is not None or log.whole else Outcome.NOT_COMPLETE
+            subject, expected, here = f"case {case_id} taken back by {case.completed.origin}", _told(revoked), _told(given_up)
+            found.append(Difference(Area.CASES, "RECALL_DIFFERS", province, subject, expected, here, event_id, outcome))
     return found
 
 

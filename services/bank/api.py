@@ -108,8 +108,12 @@ def add_routes(api: FastAPI, store: BankStore, clock: Clock) -> None:
         """Move the bank's clock."""
         if Role.OPERATOR not in caller.roles:
             raise Problem(403, "WRONG_ROLE", "This needs the role operator.")
+        if wish.back and wish.now < clock.now() and (in_hand := await standing.unread()) is not None:
+            raise Problem(
+                409, "CLOCK_NOT_MOVED", f"the clock does not go back while something is in hand: {in_hand}", field="now"
+            )
         try:
-            clock.move(wish.now)
+            clock.move(wish.now, back=wish.back)
         except ValueError as error:
             raise Problem(409, "CLOCK_NOT_MOVED", str(error), field="now") from error
         standing.look_again()

@@ -7,6 +7,8 @@ from typing import Literal, assert_never
 
 from contracts.banking import Fault, RemittanceLine
 
+SENT_BACK = "sent back by the payee"  # why money comes back that had arrived
+
 
 @dataclass(frozen=True, slots=True)
 class Payment:
@@ -44,3 +46,18 @@ def payments(lines: Sequence[RemittanceLine], faults: Mapping[str, Fault], *, no
             case _:
                 assert_never(fault.kind)
     return found
+
+
+def passes_on(amount_fen: int, *, ordered_fen: int, planned_fen: int, given_back_fen: int, passed_on_fen: int) -> int:
+    """How much of what a payee gives back goes on to the payer, in fen: all but what the bank paid out beyond its orders.
+
+    Args:
+        amount_fen: what is given back now.
+        ordered_fen: what was ordered for the case, all remittances together.
+        planned_fen: what the bank pays out on them.
+        given_back_fen: what was given back before.
+        passed_on_fen: what of that went on.
+    """
+    own_fen = max(0, planned_fen - ordered_fen)
+    kept_fen = given_back_fen - passed_on_fen
+    return amount_fen - min(amount_fen, max(0, own_fen - kept_fen))

@@ -111,7 +111,7 @@ SELECT o.order_id, o.payer, o.payee,
        (SELECT coalesce(sum(line.amount_fen), 0) FROM bank.order_lines AS line WHERE line.order_id = o.order_id
            AND line.case_id = $1) AS ordered_fen,
        (SELECT coalesce(sum(p.amount_fen), 0) FROM bank.payments AS p WHERE p.remittance_id = o.order_id
-           AND p.case_id = $1) AS planned_fen
+           AND p.case_id = $1 AND p.reason <> $2) AS planned_fen
   FROM bank.orders AS o
  WHERE o.kind = 'remittance'
    AND EXISTS (SELECT FROM bank.order_lines AS line WHERE line.order_id = o.order_id AND line.case_id = $1);
@@ -120,6 +120,21 @@ SELECT o.order_id, o.payer, o.payee,
 INSERT INTO bank.order_lines (order_id, case_id, amount_fen)
 SELECT $1, given.case_id, given.amount_fen
   FROM unnest($2::text[], $3::bigint[]) AS given (case_id, amount_fen);
+
+-- given_back --
+-- Of one case, from payer to payee: what was ordered, what was planned to be paid, what the payee gave back, and what of it went on.
+SELECT (SELECT coalesce(sum(line.amount_fen), 0)
+          FROM bank.order_lines AS line JOIN bank.orders AS o USING (order_id)
+         WHERE line.case_id = $1 AND o.kind = 'remittance' AND o.payer = $2 AND o.payee = $3) AS ordered_fen,
+       (SELECT coalesce(sum(p.amount_fen), 0)
+          FROM bank.payments AS p
+         WHERE p.case_id = $1 AND p.kind = 'payment' AND p.payer = $2 AND p.payee = $3) AS planned_fen,
+       (SELECT coalesce(sum(line.amount_fen), 0)
+          FROM bank.order_lines AS line JOIN bank.orders AS o USING (order_id)
+         WHERE line.case_id = $1 AND o.kind = 'return' AND o.payer = $3 AND o.payee = $2) AS given_back_fen,
+       (SELECT coalesce(sum(p.amount_fen), 0)
+          FROM bank.payments AS p
+         WHERE p.case_id = $1 AND p.kind = 'returned' AND p.payer = $2 AND p.payee = $3 AND p.reason = $4) AS passed_on_fen;
 
 -- holdings --
 WITH taken AS (

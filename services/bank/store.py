@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from contracts.banking import Fault, Holding, OrderTaken, RemittanceOrder, ReturnOrder, StatementLine
-from services.bank.plan import Payment, payments
+from services.bank.plan import SENT_BACK, Payment, passes_on, payments
 from services.runtime.database import Database, Transaction, queries
 from services.runtime.http import Problem
 
@@ -79,6 +79,8 @@ class BankStore:
     async def give_back(self, order: ReturnOrder, now: datetime) -> OrderTaken:
         """Take money back that was paid twice or too much.
 
+        What the bank itself paid twice is its own; anything else goes on to the province that paid it.
+
         Raises:
             Problem: 404 for an unknown remittance, 409 ORDER_REUSED.
         """
@@ -101,6 +103,16 @@ class BankStore:
             )
             if new is None:
                 return await self._known(tx, order.return_id, digest)
+            await tx.execute(SQL["alone_with_case"], order.case_id)
+            row = await tx.one(SQL["given_back"], order.case_id, parties["payer"], order.payer, SENT_BACK)
+            assert row is not None, order.return_id
+            passed_on_fen = passes_on(order.amount_fen, **{name: int(value) for name, value in row.items()})
+            tx.defer(SQL["add_order_lines"], order.return_id, [order.case_id], [order.amount_fen])
+            if passed_on_fen:
+                item = Payment(order.case_id, passed_on_fen, "returned", now + self._delay, SENT_BACK)
+                self._plan(tx, order.remittance_id, parties["payer"], order.payer, [item])
+                if not self._delay:
+                    await self._book(tx, now)
         return OrderTaken(remittance_id=order.return_id, bank_reference=reference)
 
     async def _known(self, tx: Transaction, order_id: str, digest: str) -> OrderTaken:
@@ -157,7 +169,7 @@ class BankStore:
             found = 0
             if lost:
                 await tx.execute(SQL["find_payments"], lost, now)
-            for row in await tx.fetch(SQL["shortfall"], case_id):
+            for row in await tx.fetch(SQL["shortfall"], case_id, SENT_BACK):
                 missing = int(row["ordered_fen"] - row["planned_fen"])
                 if missing > 0:
                     item = Payment(case_id, missing, "payment", now, "found by the bank")

@@ -6,16 +6,31 @@ The agencies call `book` when they raise an event; an auditor calls it on the ex
 from contracts.base import Fact, Items
 from contracts.events import (
     AccountOpened,
+    AccountSettled,
     Completed,
+    ContributionCorrected,
     ContributionRecorded,
+    Corrected,
+    DoubleDrawingSettled,
+    DuplicatesCleared,
     FundsReceived,
     FundsRemitted,
     FundsReturned,
     FundsSentBack,
     InformationFormIssued,
+    InformationFormRevoked,
     InterestCredited,
+    Recalled,
 )
-from services.ledger.chart import BANK, INTEREST_PAID, POOLED_FUND, individual, suspense, transfers_payable
+from services.ledger.chart import (
+    BANK,
+    INTEREST_PAID,
+    POOLED_FUND,
+    REFUNDS_PAYABLE,
+    individual,
+    suspense,
+    transfers_payable,
+)
 from services.ledger.journal import Entry, Posting
 
 BOOKED: tuple[type[Fact], ...] = (
@@ -28,6 +43,13 @@ BOOKED: tuple[type[Fact], ...] = (
     FundsReceived,
     FundsSentBack,
     Completed,
+    Corrected,
+    Recalled,
+    InformationFormRevoked,
+    DuplicatesCleared,
+    AccountSettled,
+    DoubleDrawingSettled,
+    ContributionCorrected,
 )
 
 
@@ -68,6 +90,40 @@ def _postings(fact: Fact) -> tuple[Posting | None, ...]:
             return (
                 _move(held, individual(fact.person_ref), fact.items.account_fen),
                 _move(held, POOLED_FUND, fact.items.pool_fen),
+            )
+        case Corrected():
+            held, before = suspense(fact.origin), fact.supersedes
+            return (
+                _move(held, individual(fact.person_ref), fact.items.account_fen - before.account_fen),
+                _move(held, POOLED_FUND, fact.items.pool_fen - before.pool_fen),
+            )
+        case Recalled():
+            held = suspense(fact.origin)
+            return (
+                _move(individual(fact.person_ref), held, fact.items.account_fen),
+                _move(POOLED_FUND, held, fact.items.pool_fen),
+            )
+        case InformationFormRevoked():
+            payable = transfers_payable(fact.destination)
+            return (
+                _move(payable, individual(fact.person_ref), fact.items.account_fen),
+                _move(payable, POOLED_FUND, fact.items.pool_fen),
+            )
+        case DuplicatesCleared():
+            refund = fact.refund_principal_fen + fact.refund_interest_fen
+            return (_move(individual(fact.person_ref), REFUNDS_PAYABLE, refund),)
+        case AccountSettled():
+            return (_move(individual(fact.person_ref), REFUNDS_PAYABLE, fact.amount_fen),)
+        case DoubleDrawingSettled():
+            # The pooled fund paid what was drawn twice, so it gets back what the account pays of it.
+            own = individual(fact.person_ref)
+            return (_move(own, POOLED_FUND, fact.set_off_fen), _move(own, REFUNDS_PAYABLE, fact.paid_out_fen))
+        case ContributionCorrected():
+            own = individual(fact.person_ref)
+            return (
+                _move(BANK, own, fact.account_difference_fen),
+                _move(INTEREST_PAID, own, fact.interest_difference_fen),
+                _move(BANK, POOLED_FUND, fact.pool_difference_fen),
             )
         case _:
             return ()

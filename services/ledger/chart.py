@@ -13,6 +13,7 @@ class Side(StrEnum):
 BANK = "bank"
 POOLED_FUND = "pooled_fund"
 INTEREST_PAID = "interest_paid"
+REFUNDS_PAYABLE = "refunds_payable"  # owed to persons or heirs: cleared duplicates, settled accounts
 
 INDIVIDUAL_PREFIX = "individual:"
 

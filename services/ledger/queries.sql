@@ -28,3 +28,22 @@ SELECT account, sequence, balance_fen
   FROM ledger.accounts
  WHERE sequence > 0
  ORDER BY account;
+
+-- entries --
+-- An account stands on one side of a posting alone, so each of the two indexes is asked once.
+SELECT event_id, line, debit, debit_sequence, credit, credit_sequence, amount_fen
+  FROM ((SELECT debit_sequence AS place, p.*
+           FROM ledger.postings AS p
+          WHERE debit = $1
+            AND debit_sequence > $2
+          ORDER BY debit_sequence
+          LIMIT $3)
+        UNION ALL
+        (SELECT credit_sequence, p.*
+           FROM ledger.postings AS p
+          WHERE credit = $1
+            AND credit_sequence > $2
+          ORDER BY credit_sequence
+          LIMIT $3)) AS found
+ ORDER BY place, line
+ LIMIT $3;

@@ -5,9 +5,10 @@ no library for, makes it raise out of `getmany` for ever. Its partition stands s
 other partitions is lost. So its reader is given batches that cannot raise.
 """
 
+import asyncio
 import gzip
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -17,6 +18,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
+
+from services.runtime.broker import KafkaAccess
 
 log = structlog.get_logger()
 
@@ -53,6 +56,39 @@ def wait_for_records(consumer: AIOKafkaConsumer, *, at_most_ms: int = 500) -> No
         return await ask(*partitions, timeout_ms=max(timeout_ms, at_most_ms), max_records=max_records)
 
     consumer.getmany = getmany
+
+
+class Ends:
+    """Says where partitions end, over a connection of its own.
+
+    On the consumer's connection the question stands behind a fetch that waits for records, up to half a second; a scenario that
+    asks after each of its steps whether all are idle would do little else but wait.
+    """
+
+    def __init__(self, access: KafkaAccess) -> None:
+        self._access = access
+        self._asker: AIOKafkaConsumer | None = None
+        self._one = asyncio.Lock()
+
+    async def of(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset behind the last record of each partition. Raises aiokafka's `KafkaError` while Kafka is away."""
+        async with self._one:
+            if self._asker is None:
+                asker = AIOKafkaConsumer(**self._access.client())
+                try:
+                    await asker.start()
+                except BaseException:
+                    await asker.stop()
+                    raise
+                self._asker = asker
+            found: dict[TopicPartition, int] = await self._asker.end_offsets(partitions)
+            return found
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._asker is not None:
+            await self._asker.stop()
+            self._asker = None
 
 
 @dataclass(frozen=True, slots=True)

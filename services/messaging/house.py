@@ -18,7 +18,7 @@ from faststream import AckPolicy
 
 from contracts.base import Fact
 from services.messaging.codec import RawCodec, parse_batch
-from services.messaging.consumer import Progress, read_whatever_comes, wait_for_records
+from services.messaging.consumer import Ends, Progress, read_whatever_comes, wait_for_records
 from services.messaging.directory import Directory, DirectoryReader
 from services.messaging.figures import Asked, HandlerFigures, Places, ask_consumer, ask_database, tell_relay
 from services.messaging.handler import BatchHandler, Work
@@ -34,7 +34,7 @@ from services.messaging.verification import Verifier
 from services.runtime.broker import KafkaAccess, start_when_there
 from services.runtime.clock import ScenarioClock
 from services.runtime.database import COUNTS, TRANSIENT, Database
-from services.runtime.http import MoveClock, Problem, require
+from services.runtime.http import HoldRecords, MoveClock, Problem, require
 from services.runtime.identity import Caller, Role
 from services.runtime.metrics import Figures
 from services.runtime.settings import Settings
@@ -88,10 +88,14 @@ class House:
         read_whatever_comes()
         self.broker = self.access.broker()
         self.progress = Progress()
+        self._ends = Ends(self.access)
+        self._held = False
         self.handler: BatchHandler | None = None
         self.retries: Retries | None = None
         self._alarms: list[asyncio.Event] = []  # set when a scenario moved the clock, so that timers look at once
         self._at_end: list[Task] = []
+        self._first: dict[str, Callable[[], Awaitable[object]]] = {}  # what has to be done before anything is handled
+        self._done_first: set[str] = set()
         self._consumer_started = False
         self._tasks: list[tuple[str, Task]] = []
         self._busy: dict[str, Callable[[], bool]] = {}
@@ -227,6 +231,10 @@ class House:
         self._may_end.add(name)
         self.also_run(name, task)
 
+    def first(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Do some work before anything is handled; until then the service is not ready."""
+        self._first[name] = work
+
     def at_end(self, task: Task) -> None:
         """Add something to be closed when the service stops."""
         self._at_end.append(task)
@@ -248,6 +256,7 @@ class House:
                     await task
             for end in self._at_end:
                 await end()
+            await self._ends.close()
             await self.relay.close()
             await self.database.close()
             if self.keys_database is not None:
@@ -285,6 +294,9 @@ class House:
         await self.database.open_when_there()
         if self.keys_database is not None:
             await self.keys_database.open_when_there()
+        for name, work in self._first.items():
+            await work()
+            self._done_first.add(name)
         await self.reader.caught_up.wait()
 
     async def _consume(self) -> None:
@@ -326,6 +338,7 @@ class House:
             "directory": None if self.reader.caught_up.is_set() else "the directory is not read yet",
             "relay": self.relay.waits_for,
         }
+        found |= {name: None if name in self._done_first else f"the {name} are not read yet" for name in self._first}
         if self.keys_database is not None:
             found["keys"] = None if await self.keys_database.answers() else "the keys database does not answer"
         if self.handler is not None:
@@ -369,12 +382,20 @@ class House:
                 return "a record in quarantine waits for its next try"
             return "rows wait in the outbox" if await self.outbox.unnumbered(tx) else None
 
+    def _hold(self, held: bool) -> None:
+        consumer = self._subscriber.consumer if self._subscriber is not None else None
+        if consumer is not None:
+            (consumer.pause if held else consumer.resume)(*consumer.assignment())
+            self._held = held
+
     async def _behind(self) -> str | None:
+        if self._held:
+            return None  # what a scenario holds back is in nobody's hand
         consumer = self._subscriber.consumer if self._subscriber is not None else None
         if consumer is None or not consumer.assignment():
             return "the consumer has no partitions yet"
         partitions: list[TopicPartition] = sorted(consumer.assignment())
-        ends = await consumer.end_offsets(partitions)
+        ends = await self._ends.of(partitions)
         for partition in partitions:
             # What was fetched is in the handler's hand at once: nothing is awaited in between.
             position = await consumer.position(partition)
@@ -392,13 +413,23 @@ class House:
 
         @router.put("/clock")
         async def move(wish: MoveClock, _: Operator) -> dict[str, str]:
+            if wish.back and wish.now < clock.now() and (in_hand := await self.idle()) is not None:
+                raise Problem(
+                    409, "CLOCK_NOT_MOVED", f"the clock does not go back while something is in hand: {in_hand}", field="now"
+                )
             try:
-                clock.move(wish.now)
+                clock.move(wish.now, back=wish.back)
             except ValueError as error:
                 raise Problem(409, "CLOCK_NOT_MOVED", str(error), field="now") from error
             for alarm in self._alarms:
                 alarm.set()
             return {"now": clock.now().isoformat()}
+
+        @router.put("/documents")
+        async def documents(wish: HoldRecords, _: Operator) -> dict[str, bool]:
+            """Hold back what Kafka has for this service, as a slow exchange does, or let it come."""
+            self._hold(wish.held)
+            return {"held": self._held}
 
         @router.get("/idle")
         async def idle(_: Operator) -> dict[str, str | None]:

@@ -45,6 +45,8 @@ MONEY: frozenset[type[Fact]] = frozenset(
         documents.InformationFormDocument,
         documents.CompletionDocument,
         documents.QueryDocument,
+        documents.PaymentReturnedDocument,
+        documents.RecallAnswerDocument,
         *(fact for fact in FACTS.values() if "account_sequences" in fact.model_fields),
     }
 )
@@ -149,7 +151,7 @@ def check_withdrawal(*, proposed: bool, maker: str, who: str) -> None:
 
 
 # An identity number or a mobile phone's: what a reason must not hold, for reasons stand on the journal in clear.
-_PERSONAL = re.compile(r"(?<![0-9A-Za-z-])(\d{17}[\dXx]|1\d{10})(?![0-9A-Za-z-])")
+_PERSONAL = re.compile(r"(?<![0-9A-Za-z-])(\d{17}[\dXx]|[A-Z]{3}\d[0-9A-Z]{14}|1\d{10})(?![0-9A-Za-z-])")
 
 
 def check_reason(text: str, *, field: str = "reason") -> str:

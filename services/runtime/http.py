@@ -72,11 +72,20 @@ class Problem(Exception):
 
 
 class MoveClock(BaseModel):
-    """The time at which a scenario goes on."""
+    """The time at which a scenario goes on. With `back` it may lie before: another story begins, and nothing is in hand."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     now: AwareDatetime
+    back: bool = False
+
+
+class HoldRecords(BaseModel):
+    """Whether a scenario holds back what a service would hear."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    held: bool
 
 
 def _answer(problem: Problem) -> Response:

@@ -21,7 +21,9 @@ _WORDS_ARE_SAFE = (OSError, ImportError, AttributeError, NameError, TypeError, N
 _MOST_FRAMES = 30
 
 # The last defence, should somebody log what nobody may: identity numbers, mobile phones, addresses of e-mail.
-_PERSONAL = re.compile(r"(?<![0-9A-Za-z-])(?:\d{17}[\dXx]|1[3-9]\d{9})(?![0-9A-Za-z-])|[^\s@\"'<>=:,\\]+@[\w-]+(?:\.[\w-]+)+")
+_PERSONAL = re.compile(
+    r"(?<![0-9A-Za-z-])(?:\d{17}[\dXx]|[A-Z]{3}\d[0-9A-Z]{14}|1[3-9]\d{9})(?![0-9A-Za-z-])|[^\s@\"'<>=:,\\]+@[\w-]+(?:\.[\w-]+)+"
+)
 _MASK = "[masked]"
 
 

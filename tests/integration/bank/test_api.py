@@ -164,6 +164,26 @@ async def test_the_clock_goes_forward_and_never_back(http: httpx.AsyncClient, co
     assert (await http.get("/scenario/idle")).json()["in_hand"] is None
 
 
+async def test_the_clock_goes_back_where_another_story_begins_and_nothing_is_in_hand(
+    http: httpx.AsyncClient, counter: Counter
+) -> None:
+    wish = {"now": (MONDAY - timedelta(days=365)).isoformat(), "back": True}
+    asked = {"province": "33", "kind": "payment", "wait_s": "0.1"}
+    await http.get("/statement", params=asked, headers=counter.bearer(province="33"))
+    await order_over_http(http, counter, 1000)
+    await move(http, counter, hours=1)
+
+    refused = await http.put("/scenario/clock", json=wish, headers=counter.bearer(Role.OPERATOR))
+    lines = await http.get("/statement", params=asked, headers=counter.bearer(province="33"))
+    seen = {**asked, "after": lines.json()["lines"][0]["line_no"]}
+    await http.get("/statement", params=seen, headers=counter.bearer(province="33"))
+    back = await http.put("/scenario/clock", json=wish, headers=counter.bearer(Role.OPERATOR))
+
+    assert code_of(refused) == (409, "CLOCK_NOT_MOVED")
+    assert "has not taken its statement" in refused.json()["detail"]
+    assert back.json()["now"].startswith("2023-05-07T09:00")
+
+
 async def test_outside_a_scenario_there_is_nothing_to_do_wrong_with(counter: Counter) -> None:
     async with counter.client(Clock()) as http:
         answers = [

@@ -195,6 +195,42 @@ async def test_money_that_came_twice_is_given_back_once(bank: Bank) -> None:
     assert first.remittance_id == back.return_id
     [holding] = await bank.store.holdings()
     assert (holding.delivered_fen, holding.given_back_fen, holding.in_hands_fen) == (2000, 1000, 0)
+    assert await bank.store.statement("44", "returned", 0, MUCH_LATER) == ()  # it was the bank's own
+
+
+async def test_money_that_was_too_much_goes_back_to_the_province_that_paid_it(bank: Bank) -> None:
+    order = an_order(1000)
+    await bank.store.take(order, MONDAY)
+    await bank.paid()
+
+    await bank.store.give_back(a_return(order, 300), LATER)
+
+    [before] = await bank.store.holdings()
+    [line] = await bank.store.statement("44", "returned", 0, LATER + DELAY)
+    [holding] = await bank.store.holdings()
+    assert (line.case_id, line.amount_fen, line.reason) == (order.lines[0].case_id, 300, "sent back by the payee")
+    assert (line.remittance_id, line.payer, line.payee) == (order.remittance_id, "44", "33")
+    assert (before.in_hands_fen, holding.returned_fen, holding.given_back_fen, holding.in_hands_fen) == (300, 300, 300, 0)
+
+
+async def test_of_what_came_twice_and_is_given_back_whole_the_bank_keeps_its_own(bank: Bank) -> None:
+    order = await bank.told(an_order(1000), "duplicate")
+    await bank.paid()
+
+    for amount_fen in (400, 1600):
+        await bank.store.give_back(a_return(order, amount_fen), LATER)
+
+    lines = await bank.store.statement("44", "returned", 0, LATER + DELAY)
+    assert [line.amount_fen for line in lines] == [1000]
+    assert await bank.in_hands_fen() == {ROUTE: 0}
+
+
+async def test_an_investigation_does_not_take_what_was_sent_back_for_what_was_paid(bank: Bank) -> None:
+    order = await bank.told(an_order(1000), "short", amount_fen=180)
+    await bank.paid()
+    await bank.store.give_back(a_return(order, 820), LATER)
+
+    assert await bank.store.investigate(order.lines[0].case_id, LATER) == 1
 
 
 async def test_another_return_under_a_known_id_is_refused_by_name(bank: Bank) -> None:

@@ -577,6 +577,7 @@ async def test_work_that_is_due_now_and_then_is_done_at_once_when_a_scenario_mov
         vague = await client.put("/scenario/clock", json={"now": "2099-01-01T00:00:00"}, headers=operator)
         await origin.idle()
         idle = await client.get("/scenario/idle", headers=operator)
+        fresh = await client.put("/scenario/clock", json={"now": "2024-05-06T09:00:00+08:00", "back": True}, headers=operator)
     await origin.service.database.close()
 
     assert (refused.status_code, refused.json()["code"]) == (403, "WRONG_ROLE")
@@ -585,6 +586,59 @@ async def test_work_that_is_due_now_and_then_is_done_at_once_when_a_scenario_mov
     assert (back.status_code, back.json()["code"]) == (409, "CLOCK_NOT_MOVED")
     assert vague.status_code == 422
     assert idle.json()["in_hand"] is None
+    assert fresh.json()["now"].startswith("2024-05-06T09:00:00")
+
+
+async def test_a_clock_does_not_go_back_while_something_is_in_hand(stack: Stack, province_database: UrlOf) -> None:
+    origin = Origin(stack, province_database, clock="scenario")
+    at_work = True
+    origin.house.also_run("imports", asyncio.Event().wait, busy=lambda: at_work)  # type: ignore[arg-type]
+    operator = {"authorization": f"Bearer {tokens(stack.home).staff('44', Role.OPERATOR)}"}
+    wish = {"now": "2024-05-06T09:00:00+08:00", "back": True}
+    async with living(origin), httpx.AsyncClient(transport=httpx.ASGITransport(origin.api), base_url="http://44") as client:
+        refused = await client.put("/scenario/clock", json=wish, headers=operator)
+        at_work = False
+        await origin.idle()
+        moved = await client.put("/scenario/clock", json=wish, headers=operator)
+    await origin.service.database.close()
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "CLOCK_NOT_MOVED")
+    assert "imports is at work" in refused.json()["detail"]
+    assert moved.status_code == 200
+
+
+async def test_whether_all_is_idle_is_told_at_once_although_a_fetch_waits(origin: Origin) -> None:
+    """A fetch waits half a second in Kafka's hand; a question behind it would wait as long each time."""
+    async with living(origin):
+        await origin.idle()
+        began = asyncio.get_running_loop().time()
+        for _ in range(6):
+            assert await origin.house.idle() is None
+        took = asyncio.get_running_loop().time() - began
+
+    assert took < 1.5  # six fetches are three seconds
+
+
+async def test_what_is_held_back_from_a_service_is_nobodys_work_and_comes_when_it_is_released(
+    stack: Stack, province_database: UrlOf
+) -> None:
+    origin = Origin(stack, province_database, clock="scenario")
+    (named,) = cases(1)
+    operator = {"authorization": f"Bearer {tokens(stack.home).staff('44', Role.OPERATOR)}"}
+    async with living(origin), httpx.AsyncClient(transport=httpx.ASGITransport(origin.api), base_url="http://44") as client:
+        await origin.idle()
+        held = await client.put("/scenario/documents", json={"held": True}, headers=operator)
+        await send(origin, named)
+        await asyncio.sleep(1.5)  # longer than any fetch that left before
+        idle_meanwhile, handled_meanwhile = await origin.house.idle(), named in origin.handled
+        released = await client.put("/scenario/documents", json={"held": False}, headers=operator)
+        await origin.idle()
+        handled = named in origin.handled
+    await origin.service.database.close()
+
+    assert (held.json(), released.json()) == ({"held": True}, {"held": False})
+    assert (idle_meanwhile, handled_meanwhile) == (None, False)
+    assert handled
 
 
 async def test_without_a_scenario_there_is_no_clock_to_move(origin: Origin) -> None:
@@ -637,3 +691,27 @@ async def test_what_should_run_as_long_as_the_service_and_ended_is_told(origin: 
 
 async def no_work() -> int:
     return 0
+
+
+async def test_what_has_to_be_done_first_keeps_records_waiting_and_the_service_from_being_ready(origin: Origin) -> None:
+    case, read, handled_before = new_id(), asyncio.Event(), []
+
+    async def first() -> None:
+        handled_before.extend(origin.handled)
+        await read.wait()
+
+    origin.house.first("rules", first)
+    async with origin.api.router.lifespan_context(origin.api):
+        await until(origin.house.reader.caught_up.is_set)
+        await send(origin, case)
+        waits_for = await origin.house.ready()
+        await asyncio.sleep(0.5)
+        assert origin.handled == []
+        read.set()
+        await origin.ready()
+        await origin.idle()
+
+    assert waits_for["rules"] == "the rules are not read yet"
+    assert waits_for["kafka"] == "the consumer is not started yet"
+    assert handled_before == []
+    assert origin.handled == [case]

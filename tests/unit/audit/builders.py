@@ -346,6 +346,92 @@ def a_transfer(world: World | None = None, *, case_id: str = CASE) -> World:
     return world
 
 
+def an_amendment(world: World, items: Items, *, supersedes: Items = ITEMS, version: int = 2, case_id: str = CASE) -> str:
+    """Province 44 corrects its record and replaces its form by a later version; returns the form's id."""
+    service = "44/origin-agency"
+    differs = events.ContributionCorrected(
+        person_ref=LI,
+        year=2023,
+        account_difference_fen=items.account_fen - supersedes.account_fen,
+        interest_difference_fen=0,
+        pool_difference_fen=items.pool_fen - supersedes.pool_fen,
+        reason="the wage was another one",
+        rule_set="r",
+        maker="m",
+        checker="c",
+    )
+    issued = events.InformationFormIssued(
+        case_id=case_id,
+        person_ref=LI,
+        destination="33",
+        form_version=version,
+        items=items,
+        supersedes=supersedes,
+        months=170,
+        transfer_on=date(2024, 5, 8),
+        rule_set="r",
+        maker="m",
+        checker="c",
+    )
+    world.say(service, LI, differs, issued)
+    document = InformationFormDocument(case_id=case_id, sender="44", addressee="33", document_version=version, sealed=SEALED)
+    return world.send(service, document, LI)
+
+
+def a_correction(world: World, items: Items, *, supersedes: Items = ITEMS, version: int = 2, case_id: str = CASE) -> None:
+    """Province 33 books what a later form changes."""
+    corrected = events.Corrected(
+        case_id=case_id,
+        person_ref=LI_IN_33,
+        origin="44",
+        form_version=version,
+        items=items,
+        supersedes=supersedes,
+        months=170,
+        maker="m",
+        checker="c",
+    )
+    world.say("33/destination-agency", case_id, corrected)
+
+
+def a_recall(world: World, *, case_id: str = CASE) -> None:
+    """Province 44 asks the transfer back and 33 has it on its work list."""
+    asked = events.RecallRequested(
+        case_id=case_id, person_ref=LI, destination="33", code="WRONG_PERSON", reason="of another", maker="m", checker="c"
+    )
+    got = events.RecallReceived(case_id=case_id, person_ref=LI_IN_33, origin="44", code="WRONG_PERSON", reason="of another")
+    world.say("44/origin-agency", case_id, asked)
+    world.say("33/destination-agency", case_id, got)
+
+
+def given_up(world: World, *, items: Items = ITEMS, case_id: str = CASE) -> None:
+    """Province 33 gives up what it had booked."""
+    recalled = events.Recalled(
+        case_id=case_id,
+        person_ref=LI_IN_33,
+        origin="44",
+        code="WRONG_PERSON",
+        items=items,
+        months=170,
+        maker="m",
+        checker="c",
+    )
+    world.say("33/destination-agency", case_id, recalled)
+
+
+def taken_back(world: World, *, items: Items = ITEMS, amount_fen: int = ITEMS.total_fen, case_id: str = CASE) -> None:
+    """The money is back in province 44, which takes its form back."""
+    who: dict[str, Any] = {"case_id": case_id, "person_ref": LI, "destination": "33"}
+    world.say(
+        "44/origin-agency",
+        case_id,
+        events.RecallAnswered(**who, agreed=True),
+        events.FundsReturned(**who, remittance_id="R1", line_id="B1", amount_fen=amount_fen, reason="sent back"),
+        events.InformationFormRevoked(**who, form_version=1, items=items, reason="of another"),
+        events.RelationshipReopened(**who, reason="of another"),
+    )
+
+
 def edit(folder: Path, service: str, change: Callable[[list[Record]], Iterable[Record]]) -> None:
     """Alter the records of an export and cover it up in the manifest."""
     file = folder / records_file(service)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.banking import Fault, RemittanceLine
-from services.bank.plan import Payment, payments
+from services.bank.plan import Payment, passes_on, payments
 from services.runtime.clock import SHANGHAI
 from tests.builders import CASE, OTHER_CASE, a
 
@@ -84,3 +84,28 @@ def test_a_duplicate_is_the_only_fault_that_pays_more_and_it_pays_twice(amount: 
     found = planned(a_fault("duplicate"), a_line(CASE, amount))
 
     assert sum(item.amount_fen for item in found) == 2 * amount
+
+
+@pytest.mark.parametrize(
+    ("amount_fen", "ordered_fen", "planned_fen", "given_back_fen", "passed_on_fen", "expected_fen"),
+    [
+        (1000, 1000, 2000, 0, 0, 0),  # paid twice: the bank's own money
+        (300, 1000, 1000, 0, 0, 300),  # a smaller form replaced the one that was paid
+        (2000, 1000, 2000, 0, 0, 1000),  # all of what came twice
+        (1600, 1000, 2000, 400, 0, 1000),  # the rest of it
+        (400, 1000, 2000, 1000, 0, 400),  # the bank has its own already
+        (820, 1000, 820, 0, 0, 820),  # what came short
+    ],
+)
+def test_what_is_given_back_goes_on_to_the_payer_but_for_what_the_bank_paid_twice(
+    amount_fen: int, ordered_fen: int, planned_fen: int, given_back_fen: int, passed_on_fen: int, expected_fen: int
+) -> None:
+    found = passes_on(
+        amount_fen,
+        ordered_fen=ordered_fen,
+        planned_fen=planned_fen,
+        given_back_fen=given_back_fen,
+        passed_on_fen=passed_on_fen,
+    )
+
+    assert found == expected_fen

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from contracts import documents, topics
 from contracts.base import SealedForProvince
-from contracts.documents import Body, ContactLetter, Document, InformationForm, Rejection
+from contracts.documents import Answer, Body, ContactLetter, DeathReport, Document, InformationForm, Question, Rejection
 from contracts.registry import DOCUMENTS, FACTS
 from tests.builders import a
 
@@ -32,11 +32,13 @@ def test_every_body_names_its_letter_and_a_rejection_the_document_that_it_is_abo
     assert named <= kind.body_type.model_fields.keys()
 
 
-def test_each_body_belongs_to_one_kind_of_document_and_a_rejection_to_one_a_role() -> None:
+def test_each_body_belongs_to_one_kind_of_document_and_what_either_agency_says_to_one_a_role() -> None:
     bodies = [kind.body_type for kind in KINDS]
+    either = {Rejection, Question, Answer, DeathReport}
 
-    assert {body for body in bodies if bodies.count(body) > 1} == {Rejection}
-    assert {kind.to_role for kind in KINDS if kind.body_type is Rejection} == set(topics.ROLES)
+    assert {body for body in bodies if bodies.count(body) > 1} == either
+    for body in either:
+        assert sorted(kind.to_role for kind in KINDS if kind.body_type is body) == sorted(topics.ROLES)
     assert set(bodies) == set(Body.__subclasses__())
 
 
@@ -63,3 +65,19 @@ def test_a_form_without_anything_else_still_needs_items_months_and_segments() ->
     needed = {name for name, field in InformationForm.model_fields.items() if field.is_required()}
 
     assert {"items", "months", "deemed_months", "segments", "person", "transfer_on", "rule_set"} <= needed
+
+
+def test_a_question_and_its_answer_are_held_together_by_an_id_and_say_something() -> None:
+    for body in (Question, Answer):
+        with pytest.raises(ValidationError):
+            a(body, question_id="1")
+        with pytest.raises(ValidationError):
+            a(body, text="?")
+
+
+def test_what_an_agency_does_not_say_of_a_return_stays_open() -> None:
+    body = documents.LetterReturn.model_validate_json(
+        '{"letter_no": "LXH-330100-20240506-000001", "code": "NO_RELATIONSHIP", "legal_basis": "x"}'
+    )
+
+    assert (body.curable_until, body.right_division) == (None, None)

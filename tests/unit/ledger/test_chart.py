@@ -2,7 +2,17 @@
 
 import pytest
 
-from services.ledger.chart import BANK, INTEREST_PAID, POOLED_FUND, Side, grows_on, individual, suspense, transfers_payable
+from services.ledger.chart import (
+    BANK,
+    INTEREST_PAID,
+    POOLED_FUND,
+    REFUNDS_PAYABLE,
+    Side,
+    grows_on,
+    individual,
+    suspense,
+    transfers_payable,
+)
 from tests.builders import PERSON
 
 
@@ -17,6 +27,6 @@ def test_what_the_province_has_or_has_spent_grows_on_the_debit_side(account: str
     assert grows_on(account) is Side.DEBIT
 
 
-@pytest.mark.parametrize("account", [POOLED_FUND, individual(PERSON), transfers_payable("33"), suspense("44")])
+@pytest.mark.parametrize("account", [POOLED_FUND, REFUNDS_PAYABLE, individual(PERSON), transfers_payable("33"), suspense("44")])
 def test_what_it_owes_or_holds_for_others_grows_on_the_credit_side(account: str) -> None:
     assert grows_on(account) is Side.CREDIT

@@ -110,7 +110,9 @@ def test_a_reason_is_demanded(text: str) -> None:
         check_reason(text)
 
 
-@pytest.mark.parametrize("text", ["see 41010519900315001X", "call 13812345678 first", "410105199003150015."])
+@pytest.mark.parametrize(
+    "text", ["see 41010519900315001X", "call 13812345678 first", "410105199003150015.", "of DEU0000000G0123456"]
+)
 def test_a_reason_that_seems_to_hold_a_persons_number_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="REASON_HOLDS_PERSON_DATA"):
         check_reason(text)

@@ -1,4 +1,4 @@
-"""The one clock: business dates are Shanghai's, and a scenario moves it forward only."""
+"""The one clock: business dates are Shanghai's; a scenario moves it forward, and back only where another story begins."""
 
 from datetime import date, datetime, timedelta
 
@@ -39,6 +39,16 @@ def test_time_does_not_run_backwards() -> None:
 
     with pytest.raises(ValueError, match="does not go back"):
         clock.move(MONDAY - timedelta(seconds=1))
+
+
+def test_another_story_may_begin_before() -> None:
+    clock = ScenarioClock(MONDAY)
+
+    clock.move(MONDAY - timedelta(days=365), back=True)
+
+    assert clock.today() == date(2023, 5, 7)
+    with pytest.raises(ValueError, match="does not go back"):
+        clock.move(MONDAY - timedelta(days=366))
 
 
 def test_a_time_without_an_offset_is_no_time() -> None:

@@ -102,6 +102,7 @@ def test_words_that_name_a_host_or_a_type_are_kept(capsys: pytest.CaptureFixture
     [
         ("it was 440101199003151234.", "it was [masked]."),
         ("44010119900315123X", "[masked]"),
+        ("of DEU0000000G0123456", "of [masked]"),
         ("call 13800138000", "call [masked]"),
         ("to zhao.xiaoyi@mail.example, please", "to [masked], please"),
         ("01a2086d-b5bf-7236-8a45-a54a9c543bfb", "01a2086d-b5bf-7236-8a45-a54a9c543bfb"),
