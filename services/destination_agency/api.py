@@ -6,33 +6,35 @@ from typing import Annotated, Any, Literal
 
 import asyncpg
 import orjson
-from fastapi import Depends, FastAPI, Header, Path, Query, Response
+from fastapi import Depends, FastAPI, Query, Response
 from pydantic import Field, field_validator
 
 from contracts.base import Command
 from services.destination_agency import store
+from services.destination_agency.application import TOO_LATE
 from services.destination_agency.batches import Batches
-from services.destination_agency.case import Case, State
+from services.destination_agency.case import Refused, State
+from services.destination_agency.case_routes import add_case_routes
 from services.destination_agency.desk import Desk
 from services.destination_agency.intake import Applicant, Application, Taken, take
+from services.destination_agency.relocations import Decided, Declaration, decide
+from services.destination_agency.showing import listed, shown
 from services.records.agency import Agency
-from services.records.commands import CASE_ID, CaseList, ListResult
+from services.records.case_wishes import CaseIdPath, Key
+from services.records.commands import CaseList, ListResult
+from services.records.explaining import problem, words_of
 from services.records.surrender import refuse_surrender
-from services.rules.deadlines import working_days_between
-from services.rules.statuses import StatusCode
 from services.runtime.database import Database
 from services.runtime.http import Problem, require
 from services.runtime.idempotency import IdempotencyKeys
 from services.runtime.identity import STAFF, Caller, Role
-
-CaseIdPath = Annotated[str, Path(pattern=CASE_ID)]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=128)]
 
 
 class Submission(Command):
     """Up to ten thousand applications at once. Each row is checked by itself, so the rows are taken as they are."""
 
     rows: list[dict[str, Any]] = Field(min_length=1, max_length=10_000)
+    relocation: Declaration | None = Field(default=None, description="an enterprise that moves with its people")
 
     @field_validator("rows")
     @classmethod
@@ -49,6 +51,15 @@ class Submission(Command):
         return rows
 
 
+def _relocating(wish: Submission, agency: Agency) -> Decided | None:
+    if wish.relocation is None:
+        return None
+    try:
+        return decide(wish.relocation, wish.rows, agency)
+    except Refused as error:
+        raise Problem(422, error.code, error.detail, legal_basis=error.legal_basis, remedy=error.remedy) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """Everything the routes act with."""
@@ -59,15 +70,6 @@ class Office:
     ring_funds: Callable[[], None]
     batches: Batches
     told: Callable[[], None]
-
-
-_REMEDIES = {
-    "ID_NUMBER_INVALID": "Check the identity number on the card.",
-    "UNKNOWN_PROVINCE": "Give the six digits of the former place's division code.",
-    "WRONG_DESTINATION": "Apply at the agency of the new place.",
-    "PROVINCE_NOT_CONNECTED": "Ask the window for the paper procedure.",
-    "NOT_YOUR_RECORD": "Log in as the person, or apply at the window.",
-}
 
 
 def add_routes(api: FastAPI, office: Office, province: str) -> None:
@@ -81,6 +83,10 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
     Anyone = Annotated[Caller, Depends(require(province, list(Role)))]
     keys = IdempotencyKeys("destination_agency")
 
+    def refused(status: int, code: str, detail: str = "", **more: Any) -> Problem:
+        """A refusal with the words of the day."""
+        return problem(office.agency.tables, office.agency.clock.today(), status, code, detail, **more)
+
     async def once(key: str | None, caller: Caller, body: str, act: Callable[[], Any]) -> ListResult:
         """Act once for an idempotency key. A list is safe to repeat, so its answer is kept after the act."""
         if key is not None:
@@ -88,11 +94,16 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
                 known = await keys.answered(tx, key, caller.sub, body)
             if known is not None:
                 return ListResult.model_validate(known, strict=False)
-        result: ListResult = await act()
+        try:
+            result: ListResult = await act()
+        except Refused as error:
+            raise Problem(422, error.code, error.detail, legal_basis=error.legal_basis, remedy=error.remedy) from error
         if key is not None:
             async with office.database.transaction("idempotency") as tx:
                 await keys.keep(tx, key, caller.sub, body, result.model_dump(mode="json"))
         return result
+
+    add_case_routes(api, office, province, once)
 
     @api.post("/applications", status_code=201)
     async def apply(wish: Application, caller: Applying, response: Response, key: Key = None) -> dict[str, Any]:
@@ -131,10 +142,13 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
             if known is not None:
                 return known
             applied_by: Literal["employer", "clerk"] = "employer" if Role.EMPLOYER in caller.roles else "clerk"
-            batch_id = await office.batches.keep(tx, wish.rows, caller.sub, applied_by)
-            answer = {"batch_id": batch_id, "total": len(wish.rows)}
+            decided = _relocating(wish, office.agency)
+            batch_id = await office.batches.keep(tx, wish.rows, caller.sub, applied_by, decided)
+            answer = {"batch_id": batch_id, "total": len(wish.rows), "relocation": decided.shown() if decided else None}
             await keys.keep(tx, key, caller.sub, body, answer)
         office.batches.wake()
+        if wish.relocation is not None:
+            office.told()
         return answer
 
     async def own_batch(batch_id: str, caller: Caller) -> Any:
@@ -155,6 +169,7 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
             "accepted": row["handled"] - row["refused"],
             "refused": row["refused"],
             "state": "done" if row["handled"] >= row["total"] else "running",
+            "relocation": orjson.loads(row["relocation"]) if row["relocation"] else None,
         }
 
     @api.get("/application-batches/{batch_id}/rows")
@@ -168,7 +183,10 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
         """What became of each row, by row number."""
         await own_batch(batch_id, caller)
         async with office.database.transaction("batch-rows") as tx:
-            return [dict(row) for row in await tx.fetch(store.SQL["batch_rows"], batch_id, result, after, limit)]
+            rows = await tx.fetch(store.SQL["batch_rows"], batch_id, result, after, limit)
+        tables, today = office.agency.tables, office.agency.clock.today()
+        words = {code: words_of(tables, code, today) for code in {row["code"] for row in rows} if code}
+        return [{**row, **words.get(row["code"], {})} for row in rows]
 
     @api.get("/cases")
     async def cases(
@@ -176,12 +194,19 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
         state: Annotated[list[State] | None, Query()] = None,
         overdue: bool = False,
         surplus: bool = False,
+        unanswered: bool = False,
+        escalated: bool = False,
         limit: Annotated[int, Query(ge=1, le=5000)] = 500,
     ) -> list[dict[str, Any]]:
-        """The work list, the most urgent first; `overdue` asks for what is open and too late."""
+        """The work list, the most urgent first.
+
+        `overdue` asks for what is open and too late, `unanswered` for questions of an origin that wait for our answer,
+        `escalated` for what supervisors were told of.
+        """
         states = [str(item) for item in state] if state else None
         async with office.database.transaction("list") as tx:
-            return [dict(row) for row in await tx.fetch(store.SQL["list_cases"], states, overdue, surplus, limit)]
+            rows = await tx.fetch(store.SQL["list_cases"], states, overdue, surplus, limit, unanswered, escalated)
+        return [listed(office.agency, dict(row)) for row in rows]
 
     @api.get("/cases/{case_id}")
     async def case(case_id: CaseIdPath, caller: Anyone) -> dict[str, Any]:
@@ -205,12 +230,9 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
         result = await office.desk.withdraw(case_id, caller.sub)
         if result.refused:
             row = result.rows[0]
-            raise Problem(
-                409,
-                "WITHDRAWAL_TOO_LATE",
-                row.detail or "",
-                remedy="When the transfer is complete, a new transfer can bring the relationship back.",
-            )
+            if found.state in TOO_LATE:
+                raise refused(409, "WITHDRAWAL_TOO_LATE")
+            raise refused(409, row.code or "", row.detail or "", legal_basis=row.legal_basis, remedy=row.remedy)
         return result
 
     @api.post("/admissions/proposals")
@@ -252,7 +274,7 @@ def add_routes(api: FastAPI, office: Office, province: str) -> None:
     @api.post("/surrenders")
     async def surrender(_: Anyone) -> None:
         """Ask to cash out (退保): always refused, with Art. 3."""
-        refuse_surrender(office.agency.tables)
+        refuse_surrender(office.agency.tables, office.agency.clock.today())
 
 
 def _applicant(caller: Caller) -> Applicant:
@@ -270,53 +292,8 @@ def _refused(taken: Taken) -> Problem:
         taken.code,
         taken.detail or "",
         field=taken.field,
-        remedy=_REMEDIES.get(taken.code, "Correct the named field and apply again."),
+        legal_basis=taken.legal_basis,
+        remedy=taken.remedy or "Correct the named field and apply again.",
+        detail_zh=taken.detail_zh,
+        remedy_zh=taken.remedy_zh,
     )
-
-
-def shown(agency: Agency, case: Case, *, amounts: bool) -> dict[str, Any]:
-    """A case as its owner and the staff see it; amounts for them alone. The words are the same on every channel."""
-    public = case.public()
-    status = agency.tables.status(StatusCode(str(public.status)))
-    now = agency.clock.now()
-    entry = agency.directory.entry(public.holder)
-    left = None
-    if public.due_on is not None and public.due_on >= now.date():
-        left = working_days_between(now.date(), public.due_on, agency.tables.calendar)
-    found: dict[str, Any] = {
-        "case_id": case.case_id,
-        "person_ref": case.person_ref,
-        "status": str(public.status),
-        "text": {"zh-CN": status.text("zh-CN"), "en": status.text("en")},
-        "to_do": {"zh-CN": status.to_do("zh-CN"), "en": status.to_do("en")},
-        "step": status.step,
-        "steps": 5,
-        "since": public.since.isoformat(),
-        "holder": public.holder,
-        "holder_name": entry.agency_name if entry else None,
-        "holder_phone": entry.phone if entry else None,
-        "due_on": public.due_on.isoformat() if public.due_on else None,
-        "due_provisional": public.due_provisional,
-        "working_days_left": left,
-        "overdue": public.overdue,
-        "code": public.code,
-        "state": str(case.state),
-        "origin": case.origin,
-        "destination": case.province,
-        "letter_no": case.letter_no,
-        "applied_on": case.applied_on.isoformat(),
-        "as_of": now.isoformat(),
-    }
-    if public.code:
-        text = agency.tables.refusals.get(public.code)
-        if text is not None:
-            found["reason"] = {"zh-CN": text.reason_zh, "en": text.reason_en}
-            found["legal_basis"] = text.legal_basis
-            found["remedy"] = {"zh-CN": text.remedy_zh, "en": text.remedy_en}
-    if amounts:
-        found["items"] = case.form.items.model_dump() if case.form else None
-        found["months"] = case.form.months if case.form else None
-        found["received_fen"] = case.received_fen
-        found["discrepancy"] = case.discrepancy
-        found["surplus_fen"] = case.surplus_fen
-    return found

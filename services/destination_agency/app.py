@@ -8,9 +8,11 @@ from services.destination_agency.batches import Batches
 from services.destination_agency.desk import Desk
 from services.destination_agency.figures import asked
 from services.destination_agency.funds import FundDesk
+from services.destination_agency.gathering_desk import GatheringDesk
 from services.destination_agency.handlers import Handlers
 from services.messaging import quarantine_api
 from services.messaging.received import Received
+from services.records import rules_api
 from services.records.bank import follow
 from services.records.office import build
 from services.runtime.http import make_api
@@ -24,6 +26,11 @@ HEARS = (
     documents.LetterReturnDocument,
     documents.WithdrawalAnswerDocument,
     documents.RejectionToDestinationDocument,
+    documents.QuestionToDestinationDocument,
+    documents.AnswerToDestinationDocument,
+    documents.PaymentReturnedDocument,
+    documents.RecallRequestDocument,
+    documents.DeathReportToDestinationDocument,
 )
 BODY_LIMIT = 16 << 20  # ten thousand applications
 
@@ -40,6 +47,7 @@ def app() -> FastAPI:
     parts = build(settings, SERVICE)
     house, agency = parts.house, parts.agency
     desk = Desk(house.database, agency, house.relay.wake)
+    gatherings = GatheringDesk(house.database, agency, house.relay.wake)
     funds = FundDesk(house.database, agency, parts.bank, house.relay.wake)
     batches = Batches(house.database, agency, house.relay.wake)
     house.consume(
@@ -56,7 +64,9 @@ def app() -> FastAPI:
     )
     house.also_run("batches", batches.run, busy=lambda: batches.busy)
     house.every(settings.timer_poll_s, "clocks", desk.look_at_clocks)
-    house.once("due dates", desk.count_again)
+    house.every(settings.timer_poll_s, "gatherings", gatherings.look_at_gatherings)
+    # Rows that came in may make a provisional due date final; besides, whatever else changes the calendar needs a restart.
+    parts.rulebook.when_changed(house.every(3600, "due dates", desk.count_again))
     house.at_end(parts.bank.close)
     house.ask(asked(agency))
     api = make_api(
@@ -69,6 +79,7 @@ def app() -> FastAPI:
         lifespan=house.living,
     )
     add_routes(api, Office(house.database, agency, desk, bell, batches, house.relay.wake), settings.province)
+    rules_api.add_routes(api, parts.rulebook, settings.province)
     quarantine_api.add_routes(api, house.operators, settings.province)
     api.include_router(house.scenario())
     return api

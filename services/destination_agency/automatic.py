@@ -9,8 +9,11 @@ from dataclasses import replace
 
 from contracts.events import CaseFact, DiscrepancyRaised, DiscrepancyResolved
 from contracts.statuses import Status
-from services.destination_agency.case import Case, Outcome, State, complete, propose_admission, propose_completion, send_letter
-from services.destination_agency.desk import contact_letter, decision, joined
+from services.destination_agency.application import propose_admission, send_letter
+from services.destination_agency.case import Case, Outcome, Refused, State
+from services.destination_agency.completion import propose_completion
+from services.destination_agency.desk import book, decision, refuse_another_kind
+from services.destination_agency.writing import contact_letter
 from services.records import store as records
 from services.records.agency import Agency
 from services.records.approvals import by_rule
@@ -37,11 +40,15 @@ def admit(agency: Agency, case: Case, record: Record | None) -> Outcome | None:
         found = decision(agency, replace(case, approved_transfer=False), record)
     except (BirthAfterInsurance, ProvinceUnknown, ProvinceOutOfScope, SchemeUnknown):
         return None
-    if found.outcome == "refuse":
-        return None
+    if found.outcome == "refuse" or case.personal.proxy is not None:
+        return None  # a power of attorney is a paper that somebody has to see, too
     today, rule_set = agency.clock.today(), agency.tables.version
     proposed = propose_admission(case, by_rule(found.rule, rule_set), found).case
-    due = agency.due("LETTER_TO_FORM", today)
+    try:
+        refuse_another_kind(proposed, record)
+    except Refused:
+        return None
+    due = agency.due("LETTER_TO_FORM", today, holder=case.origin)
     letter = contact_letter(agency, proposed)
     return send_letter(proposed, agency.approvals.policy, letter, today=today, due=due, rule_set=rule_set)
 
@@ -69,12 +76,14 @@ async def complete_what_agrees(
     grown: dict[str, Record] = {}
     for case in met:
         record = grown.get(case.person_ref) or persons.get(case.person_ref)
-        if record is None:
-            continue  # there is nothing to join it to
-        grown[case.person_ref] = joined(record, case)
         proposed = propose_completion(case, by_rule(AGREES, rule_set)).case
-        completed[case.case_id] = complete(proposed, agency.approvals.policy, today=today)
-        changed[case.case_id] = completed[case.case_id].case
+        try:
+            booked = book(agency, proposed, record, agency.approvals.policy, today=today)
+        except Refused:
+            continue  # there is nothing to join it to, or it has to wait: persons look at it
+        grown[case.person_ref] = booked.record
+        completed[case.case_id] = booked.outcome
+        changed[case.case_id] = booked.outcome.case
     # That it waited to be booked was never so: the person is told once for what happened at once.
     kept = [_unshown(item) if isinstance(item, CaseFact) and item.case_id in completed else item for item in told]
     return [*kept, *(item for outcome in completed.values() for item in outcome.told)], list(grown.values())
@@ -84,7 +93,7 @@ def _agrees(agency: Agency, before: Case | None, case: Case) -> bool:
     if case.state is not State.BOOKING or (before is not None and before.state is State.BOOKING):
         return False  # what waits for persons goes on waiting for them
     assert case.form is not None, case.case_id
-    same_name = case.form.person.name == case.personal.name
+    same_name = case.form.person.name == case.known_there.name
     return same_name and case.surplus_fen == 0 and agency.approvals.covers(case.form.items.total_fen)
 
 

@@ -13,6 +13,7 @@ from contracts.base import SealedForPerson
 from contracts.envelope import new_id
 from services.destination_agency import store
 from services.destination_agency.intake import Applicant, Taken, take
+from services.destination_agency.relocations import Decided, fact
 from services.records.agency import Agency
 from services.records.vault import Vault
 from services.runtime.database import TRANSIENT, Database, Transaction, pause
@@ -46,13 +47,25 @@ class Batches:
         return self._working or self._wake.is_set()
 
     async def keep(
-        self, tx: Transaction, rows: Sequence[dict[str, Any]], sub: str, applied_by: Literal["employer", "clerk"]
+        self,
+        tx: Transaction,
+        rows: Sequence[dict[str, Any]],
+        sub: str,
+        applied_by: Literal["employer", "clerk"],
+        relocation: Decided | None = None,
     ) -> str:
-        """Keep a submission under a key of its own, for it holds persons' data; returns its id."""
+        """Keep a submission under a key of its own, for it holds persons' data; returns its id.
+
+        Args:
+            relocation: by which rules the people of an enterprise that relocates move.
+        """
         batch_id = new_id()
         keys = await self._agency.vault.make([batch_id])
         sealed = Vault.seal(keys, batch_id, orjson.dumps(list(rows)))
-        tx.defer(store.SQL["add_batch"], batch_id, sub, applied_by, len(rows), sealed.model_dump_json())
+        said = orjson.dumps(relocation.shown()).decode() if relocation is not None else None
+        tx.defer(store.SQL["add_batch"], batch_id, sub, applied_by, len(rows), sealed.model_dump_json(), said)
+        if relocation is not None:
+            await self._agency.tell(tx, [fact(relocation, batch_id, len(rows), sub, self._agency)])
         return batch_id
 
     def wake(self) -> None:

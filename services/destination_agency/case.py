@@ -1,92 +1,85 @@
-"""The destination's side of a transfer as a state machine. Pure: time, decisions and documents come in as arguments."""
+"""The destination's side of a transfer: what a case holds, in which states it can be, and what the person is shown. Pure.
 
-from dataclasses import dataclass, replace
+The steps stand by meaning beside it: `application`, `letters`, `meeting` (form and money), `completion`, `afterwards`, `talk`
+and `clocks`. Time, decisions and documents come in as arguments everywhere.
+"""
+
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from contracts.banking import StatementLine
 from contracts.base import SealedForPerson
-from contracts.documents import (
-    CompletionDocument,
-    CompletionNotice,
-    ContactLetter,
-    ContactLetterDocument,
-    InformationForm,
-    LetterReturn,
-    Query,
-    QueryDocument,
-    Reminder,
-    ReminderDocument,
-    Withdrawal,
-    WithdrawalAnswer,
-    WithdrawalDocument,
-)
-from contracts.events import (
-    Accepted,
-    Applied,
-    Cancelled,
-    Completed,
-    ContactLetterSent,
-    DeadlineBreached,
-    DeadlineRecomputed,
-    DeadlineReminded,
-    DiscrepancyRaised,
-    DiscrepancyResolved,
-    FundsReceived,
-    FundsSentBack,
-    InformationFormReceived,
-    Refused,
-    TransferReturned,
-    WithdrawalDeclined,
-    WithdrawalRequested,
-)
+from contracts.documents import InformationForm, PersonIdentity
 from contracts.statuses import Leg, PublicStatus, Status
-from services.records.decisions import Due, Letter, Told
+from services.records.decisions import Due, Told
 from services.records.decisions import NotNow as NotNow
+from services.records.decisions import Refused as Refused
 from services.records.decisions import SamePerson as SamePerson
 from services.records.model import Personal
+from services.rules.amounts import Segment
 
 
 class State(StrEnum):
     """Where the destination's part of a case stands."""
 
     REVIEWING = "REVIEWING"
+    NEED_MATERIAL = "NEED_MATERIAL"
     ADMISSION_PROPOSED = "ADMISSION_PROPOSED"
     REFUSED = "REFUSED"
     LETTER_SENT = "LETTER_SENT"
     WITHDRAWING = "WITHDRAWING"
     RETURNED = "RETURNED"
+    RETURNED_CURABLE = "RETURNED_CURABLE"
+    CLOSED = "CLOSED"
     FORM_HELD = "FORM_HELD"
     MONEY_HELD = "MONEY_HELD"
     DISCREPANCY = "DISCREPANCY"
     BOOKING = "BOOKING"
     COMPLETION_PROPOSED = "COMPLETION_PROPOSED"
     COMPLETED = "COMPLETED"
+    DUPLICATE_CLEARING = "DUPLICATE_CLEARING"
+    CORRECTION_HELD = "CORRECTION_HELD"
+    CORRECTION_PROPOSED = "CORRECTION_PROPOSED"
+    RECALL_HELD = "RECALL_HELD"
+    RECALLED = "RECALLED"
+    SETTLED = "SETTLED"
     CANCELLED = "CANCELLED"
 
 
-ENDED = frozenset({State.REFUSED, State.RETURNED, State.COMPLETED, State.CANCELLED})
+ENDED = frozenset({State.REFUSED, State.RETURNED, State.CLOSED, State.COMPLETED, State.RECALLED, State.SETTLED, State.CANCELLED})
 BEFORE_LETTER = frozenset({State.REVIEWING, State.ADMISSION_PROPOSED})
+UNDECIDED = BEFORE_LETTER | {State.NEED_MATERIAL}
 WITH_ORIGIN = frozenset({State.LETTER_SENT, State.WITHDRAWING, State.FORM_HELD, State.MONEY_HELD, State.DISCREPANCY})
 WITH_US = frozenset({State.BOOKING, State.COMPLETION_PROPOSED})
+# The transfer is done for the person; what is corrected or asked back since then lies with us and has a clock of its own.
+AFTERWARDS = frozenset({State.CORRECTION_HELD, State.CORRECTION_PROPOSED, State.RECALL_HELD})
+SENT_BACK = frozenset({State.RETURNED, State.RETURNED_CURABLE})
+# Why the clock stands, by the code of the pauses table.
+PAUSES = {State.NEED_MATERIAL: "MATERIAL_ASKED", State.DUPLICATE_CLEARING: "DUPLICATE_CHOICE"}
+# Nothing of the transfer stands in the books of such a case, so all its money goes back.
+CAME_TO_NOTHING = frozenset({State.REFUSED, State.RETURNED, State.CLOSED, State.CANCELLED, State.RECALLED})
+# The origin has or had the letter, and may say something about it.
+AFTER_LETTER = frozenset(State) - UNDECIDED - {State.REFUSED}
+OPEN_AFTER_LETTER = AFTER_LETTER - ENDED
 
 _LEGS = {
     **dict.fromkeys(BEFORE_LETTER, Leg.ADMISSION),
     **dict.fromkeys(WITH_ORIGIN, Leg.ORIGIN),
-    **dict.fromkeys(WITH_US, Leg.BOOKING),
+    **dict.fromkeys(WITH_US | AFTERWARDS, Leg.BOOKING),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the rules, or a maker, say of an application."""
+    """What the rules, or a maker, say of an application. `scheme` is an AAE140 code where it is the reason."""
 
     outcome: Literal["accept", "refuse"]
     rule: str
     code: str = ""
     legal_basis: str = ""
     account_kind: Literal["normal", "temporary"] = "normal"
+    scheme: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +91,54 @@ class Payment:
     amount_fen: int
 
 
+Binding = Literal["letter", "agreement", "cancellation", "recall", "duplicates", "settlement", "aside"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a maker proposes beside the smooth course, until a second person approves it or it is proposed otherwise.
+
+    `division` is the right agency of a corrected letter, `question_id` the answer that an agreement stands on, `agreed` the
+    answer to a recall, `kept` the side of the months paid twice.
+    """
+
+    kind: Binding
+    maker: str
+    reason: str = ""
+    division: str = ""
+    question_id: str = ""
+    agreed: bool = False
+    kept: Literal["own", "transferred", ""] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question between the two agencies and its answer; the words are under the person's key.
+
+    `asked_by` and `asked` are provinces; `form_version` is the version of the form that a question of ours was about, 0 where
+    there was none.
+    """
+
+    question_id: str
+    asked_by: str
+    kind: str
+    asked_on: date
+    text: SealedForPerson
+    form_version: int = 0
+    asked: str = ""
+    answered_on: date | None = None
+    confirms: bool = False
+    answer: SealedForPerson | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One transfer as the destination holds it. Money is in fen."""
+    """One transfer as the destination holds it. Money is in fen.
+
+    `form` is the newest information form; `booked` the one that stands in the books. `there` is how the former agency knows
+    the person, where that is not as the application says; `proposed_there` what a corrected letter is to say. `stands` is what
+    the record holds of the transfer where that is not what the form brought: months of it were cleared.
+    """
 
     case_id: str
     person_ref: str
@@ -112,7 +150,7 @@ class Case:
     status: Status
     since: date
     applied_on: date
-    applied_by: Literal["person", "employer", "clerk"]
+    applied_by: Literal["person", "employer", "clerk", "proxy"]
     applicant: str
     channel: Literal["single", "batch"]
     approved_transfer: bool
@@ -130,30 +168,95 @@ class Case:
     reminded: bool = False
     breached: bool = False
     surplus_maker: str | None = None
+    returning_fen: int = 0  # approved to go back; the bank has not taken it yet
     code: str | None = None  # why it was refused or returned
+    asked: tuple[str, ...] = ()  # material, by code; asked for once
+    supplied: bool = False
+    handed_in: tuple[str, ...] = ()  # material, by code, that came with the application
+    paused_on: date | None = None
+    letter_version: int = 0
+    proposal: Proposal | None = None
+    there: PersonIdentity | None = None
+    proposed_there: PersonIdentity | None = None
+    booked: InformationForm | None = None
+    stands: tuple[Segment, ...] = ()
+    former: tuple[str, ...] = ()  # provinces that the letter was addressed to before
+    questions: tuple[Question, ...] = ()
+    escalate_on: date | None = None  # set by the breach, empty again when the supervisors know
+    escalated: bool = False
+    reminded_on: date | None = None  # by a clerk
+    before_recall: State | None = None
+    recall_code: str = ""
+    died_on: date | None = None
+    gathering: str = ""  # which gathering at retirement it belongs to
+    served_first: bool = False  # stands before others on the work list, and is decided like any other
 
     @property
     def leg(self) -> Leg | None:
-        """The leg whose clock runs, None when the case has ended."""
+        """The leg whose clock runs; None when the case has ended, waits for the person, or waits to be closed."""
         return _LEGS.get(self.state)
+
+    @property
+    def holder(self) -> str:
+        """The province that has to act."""
+        return self.origin if self.leg is Leg.ORIGIN else self.province
+
+    @property
+    def has_in_hand(self) -> frozenset[str]:
+        """Codes of the material that the person handed in, with the application or when asked."""
+        return frozenset(self.handed_in) | (frozenset(self.asked) if self.supplied else frozenset())
+
+    @property
+    def known_there(self) -> PersonIdentity:
+        """Who the person is for the former agency."""
+        return self.there or PersonIdentity(id_number=self.personal.id_number, name=self.personal.name)
+
+    @property
+    def expected_fen(self) -> int:
+        """What the forms say that this case is to hold: the newest one, or the one in the books while it says more."""
+        if self.state in CAME_TO_NOTHING:
+            return 0
+        return max((form.items.total_fen for form in (self.form, self.booked) if form is not None), default=0)
+
+    @property
+    def available_fen(self) -> int:
+        """Money that is here and not on its way back."""
+        return self.received_fen - self.returning_fen
+
+    @property
+    def arrears_months(self) -> int:
+        """Months that the form names as unpaid: they count nothing, move no money and cannot be made up (domain § 1.6.2)."""
+        rows = (row for segment in self.form.segments for row in segment.rows) if self.form is not None else ()
+        return sum(row.months for row in rows if row.status == "arrears")
+
+    @property
+    def unanswered(self) -> tuple[Question, ...]:
+        """Questions of the origin that wait for our answer."""
+        return tuple(each for each in self.questions if each.asked_by != self.province and each.answer is None)
 
     @property
     def surplus_fen(self) -> int:
         """Money that is here and not this case's: paid twice or above the form."""
-        if self.state in (State.REFUSED, State.RETURNED, State.CANCELLED):
-            return self.received_fen
-        return max(0, self.received_fen - self.form.items.total_fen) if self.form else 0
+        if self.form is None and self.state not in CAME_TO_NOTHING:
+            return 0
+        return max(0, self.received_fen - self.expected_fen)
 
     def public(self) -> PublicStatus:
-        """What the person is shown now."""
+        """What the person is shown now. Of a completed transfer that is looked at again no clock is shown."""
+        shows_due = (self.leg is not None and self.state not in AFTERWARDS) or self.state is State.RETURNED_CURABLE
         return PublicStatus(
             status=self.status,
-            holder=self.origin if self.leg is Leg.ORIGIN else self.province,
+            holder=self.holder,
             since=self.since,
-            due_on=self.due.due_on if self.leg else None,
-            due_provisional=self.due.provisional if self.leg else False,
-            overdue=self.breached,
+            due_on=self.due.due_on if shows_due else None,
+            due_provisional=self.due.provisional if shows_due else False,
+            overdue=self.breached and self.state not in AFTERWARDS,
             code=self.code,
+            paused=PAUSES.get(self.state),
+            service_target_on=self.due.target_on if shows_due and self.state is not State.RETURNED_CURABLE else None,
+            part_not_movable=self.form is not None and self.form.not_movable is not None,
+            employer_told=self.applied_by == "employer" and self.personal.employer_email is not None,
+            arrears_lost=self.arrears_months > 0,
         )
 
 
@@ -165,399 +268,40 @@ class Outcome:
     told: tuple[Told, ...] = ()
 
 
-def _shown(case: Case, status: Status, today: date) -> Case:
-    return case if case.status is status else replace(case, status=status, since=today)
+def shown(case: Case, status: Status, today: date) -> dict[str, Any]:
+    """What changes where the person is shown another status, since today; nothing where it is shown already.
+
+    For `replace`: a case is large, and a step copies it once.
+    """
+    return {} if case.status is status else {"status": status, "since": today}
 
 
-def apply(case: Case, sealed: SealedForPerson) -> Outcome:
-    """The application is in; the destination's 15 working days begin (Art. 8(1), (2))."""
-    fact = Applied(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        public=case.public(),
-        origin=case.origin,
-        origin_division=case.origin_division,
-        destination=case.province,
-        destination_division=case.destination_division,
-        applied_on=case.applied_on,
-        applied_by=case.applied_by,
-        channel=case.channel,
-        language=case.personal.language,
-        due_on=case.due.due_on,
-        personal=sealed,
-    )
-    return Outcome(case, (fact,))
+def new_leg(due: Due) -> dict[str, Any]:
+    """What changes where a clock begins: nobody was reminded of it and it is not overdue. For `replace`."""
+    return {"due": due, "reminded": False, "breached": False, "escalate_on": None, "escalated": False}
 
 
-def propose_admission(case: Case, maker: str, decision: Decision) -> Outcome:
-    """A maker proposes to accept or to refuse, with rule and legal basis.
+def checked(case: Case, checker: str, states: frozenset[State], step: str) -> str:
+    """The maker of what waits for a second person in a state of its own.
 
     Raises:
-        NotNow: when the application is decided already.
+        NotNow, SamePerson: by name.
     """
-    if case.state not in BEFORE_LETTER:
-        raise NotNow("deciding an application", case.state)
-    return Outcome(replace(case, state=State.ADMISSION_PROPOSED, maker=maker, decision=decision))
-
-
-def _proposed(case: Case, checker: str, state: State, step: str) -> str:
-    if case.state is not state or case.maker is None:
+    if case.state not in states or case.maker is None:
         raise NotNow(step, case.state)
     if case.maker == checker:
         raise SamePerson(checker)
     return case.maker
 
 
-def refuse(case: Case, checker: str, *, today: date, rule_set: str) -> Outcome:
-    """A checker approves a refusal; the written explanation goes to the person (Art. 8(2)).
+def approved(case: Case, checker: str, states: frozenset[State], kind: Binding, step: str) -> Proposal:
+    """The proposal that a second person approves, where one of its kind is made and the state still allows it.
 
     Raises:
         NotNow, SamePerson: by name.
     """
-    maker = _proposed(case, checker, State.ADMISSION_PROPOSED, "approving an admission")
-    decision = case.decision
-    assert decision is not None, case.case_id
-    assert decision.outcome == "refuse", decision
-    status = Status.TEMP_ACCOUNT if decision.code == "TEMP_ACCOUNT_AT_DESTINATION" else Status.REJECTED
-    changed = replace(_shown(case, status, today), state=State.REFUSED, code=decision.code)
-    fact = Refused(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        public=changed.public(),
-        code=decision.code,
-        rule=decision.rule,
-        legal_basis=decision.legal_basis,
-        rule_set=rule_set,
-        maker=maker,
-        checker=checker,
-    )
-    return Outcome(changed, (fact,))
-
-
-def send_letter(case: Case, checker: str, letter: ContactLetter, *, today: date, due: Due, rule_set: str) -> Outcome:
-    """A checker approves the admission; the contact letter leaves for the origin (Art. 8(2)).
-
-    Args:
-        due: the origin's leg, counted from today; the origin counts from the day it holds the letter.
-
-    Raises:
-        NotNow, SamePerson: by name.
-    """
-    maker = _proposed(case, checker, State.ADMISSION_PROPOSED, "approving an admission")
-    decision = case.decision
-    assert decision is not None, case.case_id
-    assert decision.outcome == "accept", decision
-    changed = replace(
-        _shown(case, Status.LETTER_SENT, today),
-        state=State.LETTER_SENT,
-        letter_no=letter.letter_no,
-        due=due,
-        maker=None,
-        reminded=False,
-        breached=False,
-    )
-    accepted = Accepted(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        rule=decision.rule,
-        account_kind=decision.account_kind,
-        rule_set=rule_set,
-        maker=maker,
-        checker=checker,
-    )
-    sent = ContactLetterSent(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        public=changed.public(),
-        origin=case.origin,
-        letter_no=letter.letter_no,
-        letter_version=letter.letter_version,
-        due_on=due.due_on,
-    )
-    return Outcome(changed, (accepted, sent, Letter(ContactLetterDocument, letter, case.case_id, case.person_ref, case.origin)))
-
-
-def returned(case: Case, body: LetterReturn, *, today: date) -> Outcome:
-    """The origin sent the letter back: the person is told why and what helps."""
-    if case.state not in (State.LETTER_SENT, State.WITHDRAWING):
-        raise NotNow("a return", case.state)
-    changed = replace(_shown(case, Status.RETURNED, today), state=State.RETURNED, code=body.code)
-    fact = TransferReturned(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        public=changed.public(),
-        origin=case.origin,
-        code=body.code,
-        legal_basis=body.legal_basis,
-    )
-    return Outcome(changed, (fact,))
-
-
-def receive_form(case: Case, form: InformationForm, fault: str | None, *, today: date, due: Due) -> Outcome:
-    """The information form arrived. A newer version replaces an older one; an older one that comes late is only noted.
-
-    Args:
-        fault: what is wrong with the form in itself (services.destination_agency.matching), None where it is sound.
-        due: the destination's last leg, counted from today.
-    """
-    if case.state in ENDED:
-        raise NotNow("an information form", case.state)
-    old = case.form is not None and form.form_version <= case.form.form_version
-    fact = InformationFormReceived(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        origin=case.origin,
-        form_version=form.form_version,
-        items=form.items,
-        months=form.months,
-        superseded=old,
-    )
-    if old:
-        return Outcome(case, (fact,))
-    return _match(replace(case, form=form, maker=None), (fact,), fault, today=today, due=due)
-
-
-def receive_funds(case: Case, line: StatementLine, *, today: date, due: Due) -> Outcome:
-    """Money for the case stands on the bank account; it stays in suspense until it meets its form.
-
-    A line that was booked before changes nothing.
-    """
-    if any(payment.line_id == line.line_id for payment in case.payments):
-        return Outcome(case)
-    again = any((known.remittance_id, known.amount_fen) == (line.remittance_id, line.amount_fen) for known in case.payments)
-    fact = FundsReceived(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        origin=line.payer,
-        remittance_id=line.remittance_id,
-        line_id=line.line_id,
-        amount_fen=line.amount_fen,
-        duplicate=again,
-    )
-    payment = Payment(line.line_id, line.remittance_id, line.amount_fen)
-    changed = replace(case, received_fen=case.received_fen + line.amount_fen, payments=(*case.payments, payment))
-    # Money that nobody asked for yet waits as well; it must not keep the application from being decided.
-    if case.state in ENDED or case.state in WITH_US or case.state in BEFORE_LETTER:
-        raised = _raised(changed, "OVERPAID", case.form.items.total_fen if case.form else 0, changed.received_fen)
-        return Outcome(changed, (fact, raised) if changed.surplus_fen else (fact,))
-    return _match(changed, (fact,), case.discrepancy if _of_form(case.discrepancy) else None, today=today, due=due)
-
-
-def _of_form(discrepancy: str | None) -> bool:
-    return discrepancy is not None and discrepancy not in ("SHORT", "OVERPAID")
-
-
-def _match(case: Case, told: tuple[Told, ...], fault: str | None, *, today: date, due: Due) -> Outcome:
-    """Form and money: both there and equal, or what is missing, or what differs (Art. 8(4))."""
-    form = case.form
-    if form is None:
-        return Outcome(replace(case, state=State.MONEY_HELD), told)
-    total, found = form.items.total_fen, case.received_fen
-    kind = fault or ("SHORT" if 0 < found < total else None)
-    if kind is not None:
-        if case.discrepancy == kind:
-            return Outcome(replace(case, state=State.DISCREPANCY), told)
-        changed = replace(_shown(case, Status.DISCREPANCY, today), state=State.DISCREPANCY, discrepancy=kind)
-        raised = _raised(changed, kind, total, found, shown=True)
-        return Outcome(changed, (*told, raised, _query(changed, kind, total, found)))
-    if case.discrepancy is not None:
-        told = (
-            *told,
-            DiscrepancyResolved(case_id=case.case_id, person_ref=case.person_ref, origin=case.origin, kind=case.discrepancy),
-        )
-    if found == 0 and total > 0:
-        changed = replace(_shown(case, Status.FUND_IN_TRANSIT, today), state=State.FORM_HELD, discrepancy=None)
-        return Outcome(changed, _with_public(told, changed))
-    changed = replace(
-        _shown(case, Status.BOOKING, today),
-        state=State.BOOKING,
-        discrepancy=None,
-        due=due,
-        reminded=False,
-        breached=False,
-    )
-    told = _with_public(told, changed)
-    if found > total:
-        told = (*told, _raised(changed, "OVERPAID", total, found))
-    return Outcome(changed, told)
-
-
-def _with_public(told: tuple[Told, ...], case: Case) -> tuple[Told, ...]:
-    """Put the new public status on the last fact: the person is told once for what happened at once."""
-    last = told[-1]
-    assert not isinstance(last, Letter), last
-    return (*told[:-1], last.model_copy(update={"public": case.public()}))
-
-
-def _raised(case: Case, kind: str, expected: int, found: int, *, shown: bool = False) -> DiscrepancyRaised:
-    return DiscrepancyRaised(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        public=case.public() if shown else None,
-        origin=case.origin,
-        kind=kind,
-        expected_fen=expected,
-        found_fen=found,
-        difference_fen=found - expected,
-    )
-
-
-def _query(case: Case, kind: str, expected: int, found: int) -> Letter:
-    assert case.letter_no is not None
-    body = Query(letter_no=case.letter_no, kind=kind, expected_fen=expected, found_fen=found)
-    return Letter(QueryDocument, body, case.case_id, case.person_ref, case.origin)
-
-
-def propose_completion(case: Case, maker: str) -> Outcome:
-    """A maker proposes to book what form and money agree on.
-
-    Raises:
-        NotNow: while they do not.
-    """
-    if case.state is not State.BOOKING:
-        raise NotNow("a completion", case.state)
-    return Outcome(replace(case, state=State.COMPLETION_PROPOSED, maker=maker))
-
-
-def complete(case: Case, checker: str, *, today: date) -> Outcome:
-    """A checker approves: years and account are booked here, and both the person and the origin are told (Art. 8(4)).
-
-    Raises:
-        NotNow, SamePerson: by name.
-    """
-    maker = _proposed(case, checker, State.COMPLETION_PROPOSED, "approving a completion")
-    form = case.form
-    assert form is not None, case.case_id
-    assert case.received_fen >= form.items.total_fen, (case.received_fen, form.items)
-    changed = replace(_shown(case, Status.COMPLETED, today), state=State.COMPLETED)
-    fact = Completed(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        public=changed.public(),
-        origin=case.origin,
-        form_version=form.form_version,
-        items=form.items,
-        months=form.months,
-        maker=maker,
-        checker=checker,
-    )
-    notice = CompletionNotice(
-        letter_no=form.letter_no,
-        form_version=form.form_version,
-        completed_on=today,
-        months=form.months,
-        total_fen=form.items.total_fen,
-    )
-    return Outcome(changed, (fact, Letter(CompletionDocument, notice, case.case_id, case.person_ref, case.origin)))
-
-
-def withdraw(case: Case, actor: str, *, today: date) -> Outcome:
-    """The person withdraws: at once before the letter, with the origin's word after it (domain § 1.6.12).
-
-    Raises:
-        NotNow: when the form is here, the case has ended, or it is being withdrawn already.
-    """
-    if case.state in BEFORE_LETTER:
-        return _cancelled(case, "withdrawn by the person", today)
-    if case.state is not State.LETTER_SENT:
-        raise NotNow("a withdrawal", case.state)
-    assert case.letter_no is not None
-    fact = WithdrawalRequested(case_id=case.case_id, person_ref=case.person_ref, origin=case.origin, actor=actor)
-    body = Withdrawal(letter_no=case.letter_no, requested_on=today)
-    letter = Letter(WithdrawalDocument, body, case.case_id, case.person_ref, case.origin)
-    return Outcome(replace(case, state=State.WITHDRAWING), (fact, letter))
-
-
-def withdrawal_answered(case: Case, answer: WithdrawalAnswer, *, today: date) -> Outcome:
-    """The origin confirmed the withdrawal, or the form was approved already and the transfer goes on."""
-    if answer.confirmed:
-        # Money may overtake the answer. A form may not: where one was approved, the origin declines.
-        if case.state not in (State.WITHDRAWING, State.MONEY_HELD):
-            raise NotNow("a confirmed withdrawal", case.state)
-        return _cancelled(case, "withdrawn by the person, confirmed by the origin", today)
-    fact = WithdrawalDeclined(case_id=case.case_id, person_ref=case.person_ref, origin=case.origin, reason=answer.reason)
-    state = State.LETTER_SENT if case.state is State.WITHDRAWING else case.state
-    return Outcome(replace(case, state=state), (fact,))
-
-
-def _cancelled(case: Case, reason: str, today: date) -> Outcome:
-    changed = replace(_shown(case, Status.CANCELLED, today), state=State.CANCELLED)
-    fact = Cancelled(case_id=case.case_id, person_ref=case.person_ref, public=changed.public(), reason=reason)
-    return Outcome(changed, (fact,))
-
-
-def propose_sending_back(case: Case, maker: str) -> Outcome:
-    """The fund desk proposes to give back money that is not this case's.
-
-    Raises:
-        NotNow: when there is none.
-    """
-    if case.surplus_fen == 0:
-        raise NotNow("sending money back", case.state)
-    return Outcome(replace(case, surplus_maker=maker))
-
-
-def sent_back(case: Case, *, remittance_id: str, reference: str, amount_fen: int, maker: str, checker: str) -> Outcome:
-    """The bank took the surplus back."""
-    assert 0 < amount_fen <= case.received_fen, (amount_fen, case.received_fen)
-    fact = FundsSentBack(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        origin=case.origin,
-        remittance_id=remittance_id,
-        bank_reference=reference,
-        amount_fen=amount_fen,
-        maker=maker,
-        checker=checker,
-    )
-    return Outcome(replace(case, received_fen=case.received_fen - amount_fen, surplus_maker=None), (fact,))
-
-
-def count_again(case: Case, due: Due, *, rule_set: str) -> Outcome:
-    """The calendar of the year is known now: the due date is what it says, and no longer provisional."""
-    leg = case.leg
-    if leg is None or due == case.due:
-        return Outcome(case)
-    holder = case.origin if leg is Leg.ORIGIN else case.province
-    fact = DeadlineRecomputed(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        leg=leg,
-        holder=holder,
-        was_due_on=case.due.due_on,
-        due_on=due.due_on,
-        rule_set=rule_set,
-    )
-    return Outcome(replace(case, due=due), (fact,))
-
-
-def look_at_clock(case: Case, *, today: date) -> Outcome:
-    """Remind at ten working days and raise the breach after fifteen, each once a leg. The origin is written to."""
-    leg = case.leg
-    if leg is None:
-        return Outcome(case)
-    holder = case.origin if leg is Leg.ORIGIN else case.province
-    if not case.breached and today > case.due.due_on:
-        changed = replace(case, reminded=True, breached=True)
-        breach = DeadlineBreached(
-            case_id=case.case_id,
-            person_ref=case.person_ref,
-            public=changed.public(),
-            leg=leg,
-            holder=holder,
-            due_on=case.due.due_on,
-        )
-        return Outcome(changed, (breach, *_reminder(case, leg, breached=True)))
-    if not case.reminded and today >= case.due.remind_on:
-        reminded = DeadlineReminded(
-            case_id=case.case_id, person_ref=case.person_ref, leg=leg, holder=holder, due_on=case.due.due_on
-        )
-        return Outcome(replace(case, reminded=True), (reminded, *_reminder(case, leg, breached=False)))
-    return Outcome(case)
-
-
-def _reminder(case: Case, leg: Leg, *, breached: bool) -> tuple[Told, ...]:
-    if leg is not Leg.ORIGIN or case.letter_no is None:
-        return ()
-    body = Reminder(letter_no=case.letter_no, due_on=case.due.due_on, breached=breached)
-    return (Letter(ReminderDocument, body, case.case_id, case.person_ref, case.origin),)
+    if case.state not in states or case.proposal is None or case.proposal.kind != kind:
+        raise NotNow(step, case.state)
+    if case.proposal.maker == checker:
+        raise SamePerson(checker)
+    return case.proposal

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from services.destination_agency.case import BEFORE_LETTER, ENDED, WITH_ORIGIN, WITH_US, State
+from services.destination_agency.case import AFTERWARDS, BEFORE_LETTER, ENDED, PAUSES, WITH_ORIGIN, WITH_US, State
 from services.destination_agency.store import SQL
 from services.ledger.chart import suspense
 from services.messaging.figures import Asked, rows_as_readings
@@ -17,6 +17,9 @@ STAGES: dict[State, str] = {
     **dict.fromkeys(BEFORE_LETTER, "admission"),
     **dict.fromkeys(WITH_ORIGIN, "origin"),
     **dict.fromkeys(WITH_US, "booking"),
+    **dict.fromkeys(PAUSES, "person"),
+    State.RETURNED_CURABLE: "cure",
+    **dict.fromkeys(sorted(AFTERWARDS), "afterwards"),
 }
 
 MONEY = (

@@ -8,7 +8,8 @@ from contracts.banking import ReturnOrder, StatementLine
 from contracts.events import DiscrepancyRaised, FundsReceived
 from services.destination_agency import store
 from services.destination_agency.automatic import complete_what_agrees
-from services.destination_agency.case import Case, Outcome, receive_funds, sent_back
+from services.destination_agency.case import Case, Outcome
+from services.destination_agency.meeting import receive_funds, sent_back
 from services.records import store as records
 from services.records.agency import Agency
 from services.records.bank import Bank, BankRefused

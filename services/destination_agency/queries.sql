@@ -27,7 +27,8 @@ SELECT given.case_id, given.person_ref, given.state, given.status, given.origin,
     ON CONFLICT (case_id) DO UPDATE
    SET state = excluded.state, status = excluded.status, since = excluded.since, due_on = excluded.due_on,
        remind_on = excluded.remind_on, reminded = excluded.reminded, breached = excluded.breached, open = excluded.open,
-       surplus = excluded.surplus, body = excluded.body, form = excluded.form, changed_at = clock_timestamp();
+       surplus = excluded.surplus, origin = excluded.origin, open_key = excluded.open_key, body = excluded.body,
+       personal = excluded.personal, form = excluded.form, changed_at = clock_timestamp();
 
 -- serials --
 SELECT nextval('destination_agency.cases_serial_seq') AS serial
@@ -39,13 +40,26 @@ SELECT case_id, open_key, applicant
  WHERE open
    AND open_key = ANY ($1::bytea[]);
 
+-- busy_persons --
+-- Whoever has a transfer that has not ended, or one that is looked at again.
+SELECT DISTINCT person_ref
+  FROM destination_agency.cases
+ WHERE open
+   AND person_ref = ANY ($1::text[]);
+
 -- list_cases --
-SELECT case_id, state, status, body::json ->> 'code' AS code, origin, since, due_on, reminded, breached, surplus, changed_at
+SELECT case_id, state, status, body::json ->> 'code' AS code, origin, since, due_on, reminded, breached, surplus,
+       (body::json ->> 'target_on')::date AS service_target_on, (body::json ->> 'paused_on')::date AS paused_on,
+       body::json ->> 'rate_pending' IS NOT NULL AS rate_pending, coalesce((body::json ->> 'unanswered')::int, 0) AS unanswered,
+       body::json ->> 'served_first' IS NOT NULL AS served_first,
+       coalesce((body::json ->> 'escalated')::boolean, false) AS escalated, changed_at
   FROM destination_agency.cases
  WHERE ($1::text[] IS NULL OR state = ANY ($1))
    AND (NOT $2::boolean OR breached)
    AND (NOT $3::boolean OR surplus)
- ORDER BY due_on, case_id
+   AND (NOT $5::boolean OR body::json ->> 'unanswered' IS NOT NULL)
+   AND (NOT $6::boolean OR (body::json ->> 'escalated')::boolean)
+ ORDER BY body::json ->> 'served_first' IS NULL, due_on, case_id
  LIMIT $4;
 
 -- due --
@@ -99,8 +113,8 @@ RETURNING return_id;
 SELECT EXISTS (SELECT FROM destination_agency.returns WHERE case_id = $1 AND state = 'ordered');
 
 -- add_batch --
-INSERT INTO destination_agency.batches (batch_id, sub, applied_by, total, rows)
-VALUES ($1, $2, $3, $4, $5);
+INSERT INTO destination_agency.batches (batch_id, sub, applied_by, total, rows, relocation)
+VALUES ($1, $2, $3, $4, $5, $6);
 
 -- open_batches --
 SELECT batch_id
@@ -130,7 +144,7 @@ SELECT $1, given.row_no, given.case_id, given.result, given.code, given.detail
   FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[]) AS given (row_no, case_id, result, code, detail);
 
 -- batch_state --
-SELECT batch_id, sub, total, handled, refused, taken_at
+SELECT batch_id, sub, total, handled, refused, taken_at, relocation
   FROM destination_agency.batches
  WHERE batch_id = $1;
 
@@ -142,6 +156,60 @@ SELECT row_no, case_id, result, code, detail
    AND row_no > $3
  ORDER BY row_no
  LIMIT $4;
+
+-- add_gathering --
+INSERT INTO destination_agency.gatherings (gathering_id, person_ref, rule, cases, state, claimed_on, category)
+VALUES ($1, $2, $3, $4, 'open', $5, $6);
+
+-- ended_gatherings --
+SELECT g.gathering_id
+  FROM destination_agency.gatherings AS g
+ WHERE g.state = 'open'
+   AND NOT EXISTS (SELECT
+                     FROM destination_agency.cases AS c
+                    WHERE c.case_id = ANY (g.cases)
+                      AND c.state <> ALL ($1::text[]))
+ ORDER BY g.gathering_id
+ LIMIT 1;
+
+-- lock_ended_gatherings --
+-- A replica that comes second waits, and finds them completed.
+SELECT g.gathering_id, g.person_ref, g.cases, g.claimed_on, g.category
+  FROM destination_agency.gatherings AS g
+ WHERE g.state = 'open'
+   AND NOT EXISTS (SELECT
+                     FROM destination_agency.cases AS c
+                    WHERE c.case_id = ANY (g.cases)
+                      AND c.state <> ALL ($1::text[]))
+ ORDER BY g.gathering_id
+ LIMIT 50
+   FOR UPDATE OF g;
+
+-- complete_gatherings --
+UPDATE destination_agency.gatherings AS g
+   SET state = given.state, months = given.months, minimum_months = given.minimum_months, found_place = given.found_place
+  FROM unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::text[])
+       AS given (gathering_id, state, months, minimum_months, found_place)
+ WHERE g.gathering_id = given.gathering_id
+   AND g.state = 'open';
+
+-- gathering --
+SELECT person_ref, rule, cases, state, claimed_on, months, minimum_months, found_place
+  FROM destination_agency.gatherings
+ WHERE gathering_id = $1;
+
+-- list_gatherings --
+SELECT gathering_id, state, rule, claimed_on, months, minimum_months, found_place
+  FROM destination_agency.gatherings
+ WHERE $1::text IS NULL OR state = $1
+ ORDER BY claimed_on, gathering_id
+ LIMIT $2;
+
+-- states --
+SELECT case_id, origin, state
+  FROM destination_agency.cases
+ WHERE case_id = ANY ($1::text[])
+ ORDER BY case_id;
 
 -- figures --
 -- For operators; appended to the statement of the messages. Open cases are found by the index of what is open.

@@ -3,15 +3,25 @@
 from fastapi import FastAPI
 
 from contracts import documents, topics
+from services.ledger import reading as books
 from services.messaging import quarantine_api
 from services.origin_agency.api import Jobs, Office, add_routes
 from services.origin_agency.desk import Desk
 from services.origin_agency.figures import asked
 from services.origin_agency.funds import FundDesk
 from services.origin_agency.handlers import Handlers
+from services.origin_agency.store import form_day, leaving, transferring, whose_case
+from services.records import corrections_api, double_drawings_api, endings_api, papers_api, persons_api, rules_api, year_end_api
 from services.records.bank import follow
+from services.records.corrections import Corrections
+from services.records.deaths import Deaths
+from services.records.double_drawings import DoubleDrawings
+from services.records.endings import Endings
+from services.records.holds import Holds
 from services.records.importing import Importer
 from services.records.office import build
+from services.records.papers import Papers
+from services.records.year_end import YearEnd
 from services.runtime.http import make_api
 from services.runtime.identity import TokenVerifier
 from services.runtime.logs import configure_logs
@@ -24,6 +34,10 @@ HEARS = (
     documents.WithdrawalDocument,
     documents.ReminderDocument,
     documents.QueryDocument,
+    documents.QuestionToOriginDocument,
+    documents.AnswerToOriginDocument,
+    documents.RecallAnswerDocument,
+    documents.DeathReportToOriginDocument,
     documents.RejectionToOriginDocument,
 )
 BODY_LIMIT = 128 << 20  # an import of a whole province's files
@@ -51,8 +65,12 @@ def app() -> FastAPI:
         busy=lambda: funds.busy,
     )
     house.every(settings.timer_poll_s, "clocks", desk.look_at_clocks)
-    house.once("due dates", desk.count_again)
+    # Rows that came in may make a provisional due date final; besides, whatever else changes the calendar needs a restart.
+    parts.rulebook.when_changed(house.every(3600, "due dates", desk.count_again))
     house.also_run("imports", jobs.forever, busy=lambda: jobs.busy)
+    year_end = YearEnd(house.database, agency, house.relay.wake, leaving)
+    # A run that broke off goes on when the service starts; between runs a look in a minute finds what a replica left.
+    year_end.begun = house.every(60, "year end", year_end.work)
     house.at_end(parts.bank.close)
     house.ask(asked(agency))
     api = make_api(
@@ -70,6 +88,18 @@ def app() -> FastAPI:
         settings.province,
         jobs,
     )
+    books.add_routes(api, house.database, settings.province)
+    rules_api.add_routes(api, parts.rulebook, settings.province)
+    rules_api.add_import(api, parts.rulebook, settings.province, house.relay.wake)
+    year_end_api.add_routes(api, year_end, settings.province)
+    papers_api.add_routes(api, Papers(house.database, agency, whose_case, house.relay.wake), settings.province)
+    corrections_api.add_routes(api, Corrections(house.database, agency, house.relay.wake, form_day), settings.province)
+    endings = Endings(house.database, agency, house.relay.wake, transferring)
+    endings_api.add_routes(api, endings, settings.province, agency.clock.today)
+    drawings = DoubleDrawings(house.database, agency, house.relay.wake, transferring)
+    double_drawings_api.add_routes(api, drawings, settings.province)
+    deaths = Deaths(house.database, agency, house.relay.wake, transferring)
+    persons_api.add_routes(api, deaths, Holds(house.database, agency, house.relay.wake, desk.run_on), settings.province)
     quarantine_api.add_routes(api, house.operators, settings.province)
     api.include_router(house.scenario())
     return api

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from services.ledger import store as ledger
 from services.ledger.chart import POOLED_FUND, individual, transfers_payable
 from services.ledger.journal import Head
-from services.origin_agency.case import Case, Outcome, Proposal, State, propose, propose_remittance
+from services.origin_agency.case import Case, Outcome, Proposal, Refused, State
 from services.origin_agency.checks import reason_to_return
-from services.origin_agency.desk import Refused, Remittances, issue
+from services.origin_agency.desk import Remittances, issue
+from services.origin_agency.letters import propose
+from services.origin_agency.money import propose_remittance
 from services.records.agency import Agency
 from services.records.approvals import by_rule
 from services.records.decisions import Told
@@ -27,12 +29,11 @@ ISSUED = "form-issued"  # Art. 8(3): what an issued form says is owed
 class Answered:
     """What a transaction has answered by itself.
 
-    `held` is where the accounts stand that were locked for it; `moved` are persons whose relationship ended, for nothing is left
-    to be paid.
+    `held` is where the accounts stand that were locked for it; `moved` are persons whose rows have left, each with the case.
     """
 
     told: list[Told] = field(default_factory=list)
-    moved: list[str] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
     held: Mapping[str, Head] | None = None
 
 
@@ -55,8 +56,14 @@ async def answer(
     """
     if not agency.approvals.automatic:
         return Answered()
-    fresh = [case for case in changed.values() if case.state is State.LETTER_HELD and case.case_id not in known]
-    plain = [case for case in fresh if reason_to_return(case.letter, persons.get(case.person_ref or "")) is None]
+    fresh = [case for case in changed.values() if case.state is State.LETTER_HELD and _begins(known.get(case.case_id))]
+    today, tables = agency.clock.today(), agency.tables
+    plain = [
+        case
+        for case in fresh
+        if reason_to_return(case.letter, persons.get(case.person_ref or ""), on=today, tables=tables, died_on=case.died_on)
+        is None
+    ]
     if not plain:
         return Answered()
     # Locked before they are compared with the forms, so that nothing can be booked in between.
@@ -75,21 +82,26 @@ async def answer(
                 persons[case.person_ref],
                 agency.approvals.policy,
                 held_fen=left[case.person_ref],
-            )
+            ).outcome
         except Refused:
             continue  # by name, when a person looks at it
         assert outcome.case.items is not None, case.case_id
-        left[case.person_ref] -= outcome.case.items.account_fen
+        credited = sum(each.interest_fen for each in outcome.case.interim)
+        left[case.person_ref] -= outcome.case.items.account_fen - credited
         found.told.extend(outcome.told)
-        if outcome.case.closed:
-            found.moved.append(case.person_ref)
-        elif _payable(agency, outcome.case):
+        found.moved[case.person_ref] = case.case_id
+        if not outcome.case.closed and _payable(agency, outcome.case):
             outcome = _order(agency, remittances, outcome.case)
             found.told.extend(outcome.told)
         changed[case.case_id] = outcome.case
     if remittances.write(tx):
         tx.after_commit(ordered)
     return found
+
+
+def _begins(before: Case | None) -> bool:
+    """Whether a letter that is held now has just come, or was corrected after it went back."""
+    return before is None or before.state is State.RETURNED
 
 
 def _payable(agency: Agency, case: Case) -> bool:

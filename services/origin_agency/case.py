@@ -1,44 +1,19 @@
-"""The origin's side of a transfer as a state machine. Pure: time, records and amounts come in as arguments."""
+"""One transfer as the origin holds it: its states, what it remembers, and what a step makes of it. Pure.
 
-from dataclasses import dataclass, replace
-from datetime import date
+The steps stand by what they are about: `letters`, `forms`, `money`, `recalls`, `questions`, `deaths`, `clocks`.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from contracts.base import Items
-from contracts.documents import (
-    CompletionNotice,
-    ContactLetter,
-    InformationForm,
-    InformationFormDocument,
-    LetterReturn,
-    LetterReturnDocument,
-    Query,
-    Reminder,
-    Withdrawal,
-    WithdrawalAnswer,
-    WithdrawalAnswerDocument,
-)
-from contracts.events import (
-    AccountClosed,
-    AccountSealed,
-    ContactLetterReceived,
-    ContactLetterReturned,
-    DeadlineBreached,
-    DeadlineRecomputed,
-    DeadlineReminded,
-    FundsRemitted,
-    FundsReturned,
-    InformationFormIssued,
-    RelationshipClosed,
-    TransferSettled,
-    WithdrawalAnswered,
-)
-from contracts.statuses import Leg
-from services.records.decisions import Due, Letter, Told
+from contracts.base import Items, SealedForPerson
+from contracts.documents import ContactLetter, NotMovable
+from services.records.decisions import Due, Told
 from services.records.decisions import NotNow as NotNow
+from services.records.decisions import Refused as Refused
 from services.records.decisions import SamePerson as SamePerson
-from services.rules.loader import RefusalText
 
 
 class State(StrEnum):
@@ -51,29 +26,95 @@ class State(StrEnum):
     REMITTANCE_PROPOSED = "REMITTANCE_PROPOSED"
     REMITTANCE_ORDERED = "REMITTANCE_ORDERED"
     REMITTED = "REMITTED"
+    PAYMENT_RETURNED = "PAYMENT_RETURNED"
     SETTLED = "SETTLED"
+    RECALL_ASKED = "RECALL_ASKED"
+    RECALL_AGREED = "RECALL_AGREED"
+    RECALLED = "RECALLED"
     CANCELLED = "CANCELLED"
 
 
-ENDED = frozenset({State.RETURNED, State.SETTLED, State.CANCELLED})
+ENDED = frozenset({State.RETURNED, State.SETTLED, State.RECALLED, State.CANCELLED})
 # While nothing is approved the person may still withdraw, and the leg's clock still runs.
 UNDECIDED = frozenset({State.LETTER_HELD, State.HANDLING_PROPOSED})
-OPEN_LEG = UNDECIDED | {State.FORM_ISSUED, State.REMITTANCE_PROPOSED, State.REMITTANCE_ORDERED}
+TO_BE_PAID = frozenset({State.FORM_ISSUED, State.PAYMENT_RETURNED})
+OPEN_LEG = UNDECIDED | TO_BE_PAID | {State.REMITTANCE_PROPOSED, State.REMITTANCE_ORDERED}
+AMENDABLE = TO_BE_PAID | {State.REMITTED, State.SETTLED}
+RECALLING = frozenset({State.RECALL_ASKED, State.RECALL_AGREED})
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPaper:
+    """A paper in the agency's file, as a maker names it: which, of which day, by whom, for which months, all as texts."""
+
+    kind: str
+    dated: str
+    issuer: str
+    proves_from: str = ""
+    proves_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a maker proposes for a letter: the form, or a return with its code."""
+    """What a maker proposes for a letter: the form, or a return with its code.
+
+    `cure_days` makes the return a soft one: a corrected letter goes on with the case for so many working days.
+    """
 
     maker: str
     outcome: Literal["form", "return"]
     code: str = ""
     note: str = ""
+    cure_days: int | None = None
+    right_division: str | None = None
+    papers: tuple[GivenPaper, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a maker proposes for a case whose form is out, for the account of somebody who has died, or before the form.
+
+    `papers` belong to the notice of what stays: with them less stays.
+    """
+
+    kind: Literal["amendment", "recall", "settlement", "notice"]
+    maker: str
+    reason: str = ""
+    code: str = ""
+    papers: tuple[GivenPaper, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Interim:
+    """A year whose recording rate was not published when the form was made: the rate in its place, and what it credited."""
+
+    year: int
+    rate: str
+    interest_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that one agency asked the other. Its words are sealed under the key of `under`, the answer's of its own.
+
+    The two differ where a corrected letter, between them, was about somebody whom the province knows.
+    """
+
+    question_id: str
+    ours: bool  # whether this agency asked
+    kind: str
+    under: str
+    text: SealedForPerson
+    asked_on: date
+    answer: SealedForPerson | None = None
+    confirms: bool = False
+    answered_on: date | None = None
+    answered_under: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One transfer as the origin holds it."""
+    """One transfer as the origin holds it. Money is in fen."""
 
     case_id: str
     destination: str
@@ -83,13 +124,32 @@ class Case:
     due: Due
     person_ref: str | None = None
     proposal: Proposal | None = None
+    wish: Wish | None = None
     form_version: int = 0
     items: Items | None = None
+    form_digest: str = ""  # of what the form that is out says; empty where the destination does not go by that form
+    transfer_on: date | None = None  # of the first form; every later version is computed for the same day
     remittance_id: str | None = None
     remitted_fen: int = 0
+    ordered_fen: int = 0  # what the bank was asked to pay and is not booked yet
+    paid_version: int = 0  # the letter's version whose account the last order was paid to
+    account_wanted: bool = False  # the bank's reason was the account: a letter above `paid_version` must name another
+    booked_there: int = 0  # the form's version that the destination has booked before all of it was paid from here
+    sent_back: bool = False  # the destination gave back what the form says: nothing is paid again before somebody decides anew
+    interim: tuple[Interim, ...] = ()  # RATE_PENDING: the amounts are not final while there are any
+    not_movable: NotMovable | None = None
+    notice_until: date | None = None  # the last day of the written notice of what stays, while the person was not told yet
+    notice_late: bool = False  # that day is over and was raised
+    told_stays: NotMovable | None = None  # what the person was told before the form
     closed: bool = False
     reminded: bool = False
     breached: bool = False
+    escalate_on: date | None = None  # set by the breach, empty again when the supervisors know
+    escalated: bool = False
+    arrears_until: date | None = None
+    died_on: date | None = None
+    recall_reason: str = ""
+    questions: tuple[Question, ...] = field(default=())
 
     @property
     def known_as(self) -> str:
@@ -103,8 +163,34 @@ class Case:
 
     @property
     def to_remit_fen(self) -> int:
-        """What is approved and not yet paid."""
+        """What is approved and not yet paid; negative where a later form is smaller than what was paid."""
         return (self.items.total_fen if self.items else 0) - self.remitted_fen
+
+    @property
+    def paying(self) -> bool:
+        """Whether the bank may have an order that is not booked yet; a completion can overtake its booking."""
+        return self.ordered_fen > 0
+
+    @property
+    def leaves_whole(self) -> bool:
+        """Whether the relationship ends when the form is paid; where something stays, its rows were set apart with the form."""
+        return self.not_movable is None
+
+    @property
+    def heirs_paid(self) -> bool:
+        """Whether the destination has booked for somebody who has died, and so settles with the heirs."""
+        return self.state is State.SETTLED and self.died_on is not None
+
+    @property
+    def speaks_on(self) -> date | None:
+        """When the clock has its next word beside reminder and breach: the supervisors', or that of the notice of what stays."""
+        notice = self.notice_until + timedelta(days=1) if self.notice_until and not self.notice_late else None
+        return min((day for day in (self.escalate_on, notice) if day is not None), default=None)
+
+    @property
+    def unanswered(self) -> tuple[Question, ...]:
+        """Questions of the other agency that wait for our answer."""
+        return tuple(question for question in self.questions if not question.ours and question.answer is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,238 +201,34 @@ class Outcome:
     told: tuple[Told, ...] = ()
 
 
-def open_case(case_id: str, destination: str, letter: ContactLetter, person_ref: str | None, *, on: date, due: Due) -> Outcome:
-    """The contact letter arrived; the 15 working days of the origin's leg begin (Art. 8(3))."""
-    case = Case(case_id, destination, letter, State.LETTER_HELD, on, due, person_ref)
-    fact = ContactLetterReceived(
-        case_id=case_id,
-        person_ref=case.known_as,
-        destination=destination,
-        letter_no=letter.letter_no,
-        received_on=on,
-        due_on=due.due_on,
-    )
-    return Outcome(case, (fact,))
+def clock_begins(case: Case, due: Due) -> Case:
+    """The case with a clock that starts again: nobody was reminded of this leg, nor is it breached."""
+    return replace(case, due=due, reminded=False, breached=False, escalate_on=None, escalated=False)
 
 
-def propose(case: Case, proposal: Proposal) -> Outcome:
-    """A maker proposes the form or a return.
+def refuse_after_death(case: Case, step: str) -> None:
+    """Refuse to change a transfer whose destination settles with the heirs.
 
     Raises:
-        NotNow: when the letter is not waiting for that.
+        Refused: by name.
     """
-    if case.state not in UNDECIDED:
-        raise NotNow("a proposal", case.state)
-    return Outcome(replace(case, state=State.HANDLING_PROPOSED, proposal=proposal))
+    if case.heirs_paid:
+        raise Refused(
+            "PERSON_DECEASED",
+            f"{step} comes too late: the person has died and the destination settles with the heirs.",
+            legal_basis="社会保险法 第十四条",
+            remedy="Ask the destination; what is still owed to the heirs is claimed there.",
+        )
 
 
-def _checked(case: Case, checker: str, step: str) -> Proposal:
-    if case.state is not State.HANDLING_PROPOSED or case.proposal is None:
+def wished(case: Case, checker: str, kind: str, states: frozenset[State], step: str) -> Wish:
+    """What a maker proposed for a case whose form is out, as a second person looks at it.
+
+    Raises:
+        NotNow, SamePerson: by name.
+    """
+    if case.state not in states or case.wish is None or case.wish.kind != kind:
         raise NotNow(step, case.state)
-    if case.proposal.maker == checker:
+    if case.wish.maker == checker:
         raise SamePerson(checker)
-    return case.proposal
-
-
-def send_back(case: Case, checker: str, text: RefusalText) -> Outcome:
-    """A checker approves the return of the letter with its code (退回联系函).
-
-    Raises:
-        NotNow, SamePerson: by name.
-    """
-    proposal = _checked(case, checker, "approving a return")
-    assert proposal.outcome == "return", proposal
-    body = LetterReturn(letter_no=case.letter.letter_no, code=proposal.code, legal_basis=text.legal_basis, note=proposal.note)
-    fact = ContactLetterReturned(
-        case_id=case.case_id,
-        person_ref=case.known_as,
-        destination=case.destination,
-        code=proposal.code,
-        legal_basis=text.legal_basis,
-        maker=proposal.maker,
-        checker=checker,
-    )
-    letter = Letter(LetterReturnDocument, body, case.case_id, case.known_as, case.destination)
-    told: tuple[Told, ...] = (fact, letter)
-    if proposal.code == "TEMP_ACCOUNT_NOT_TRANSFERABLE_NOW" and case.person_ref is not None:
-        # Whoever moves on while holding a temporary account leaves it sealed; the paying place gathers it (domain § 1.5).
-        told = (*told, AccountSealed(person_ref=case.person_ref, reason="the person moved on; the paying place gathers it"))
-    return Outcome(replace(case, state=State.RETURNED), told)
-
-
-def issue_form(case: Case, checker: str, form: InformationForm) -> Outcome:
-    """A checker approves the information form: the origin's books owe the money from here (Art. 8(3)).
-
-    Raises:
-        NotNow, SamePerson: by name.
-    """
-    proposal = _checked(case, checker, "approving the form")
-    assert proposal.outcome == "form", proposal
-    assert case.person_ref is not None, case.case_id
-    fact = InformationFormIssued(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        destination=case.destination,
-        form_version=form.form_version,
-        items=form.items,
-        supersedes=case.items,
-        months=form.months,
-        transfer_on=form.transfer_on,
-        rule_set=form.rule_set,
-        maker=proposal.maker,
-        checker=checker,
-    )
-    letter = Letter(InformationFormDocument, form, case.case_id, case.person_ref, case.destination, version=form.form_version)
-    if form.items.total_fen == 0:
-        # Deemed years, or arrears alone, move without money; there is nothing to pay, and the relationship ends here.
-        changed = replace(case, state=State.REMITTED, form_version=form.form_version, items=form.items, closed=True)
-        return Outcome(changed, (fact, letter, *_closing(case)))
-    changed = replace(case, state=State.FORM_ISSUED, form_version=form.form_version, items=form.items)
-    return Outcome(changed, (fact, letter))
-
-
-def _closing(case: Case) -> tuple[Told, ...]:
-    """The local relationship and its account end because they moved (Art. 8(3)), once."""
-    if case.closed:
-        return ()
-    assert case.person_ref is not None, case.case_id
-    return (
-        RelationshipClosed(case_id=case.case_id, person_ref=case.person_ref, destination=case.destination),
-        AccountClosed(person_ref=case.person_ref, reason="the relationship moved to another province"),
-    )
-
-
-def propose_remittance(case: Case) -> Outcome:
-    """The fund desk proposes to pay what the form says.
-
-    Raises:
-        NotNow: when nothing waits to be paid.
-    """
-    if case.state is not State.FORM_ISSUED or case.to_remit_fen <= 0:
-        raise NotNow("a remittance", case.state)
-    return Outcome(replace(case, state=State.REMITTANCE_PROPOSED))
-
-
-def order_remittance(case: Case, remittance_id: str) -> Outcome:
-    """A second person approved the remittance; the bank is asked to pay.
-
-    Raises:
-        NotNow: when none is proposed.
-    """
-    if case.state is not State.REMITTANCE_PROPOSED:
-        raise NotNow("approving a remittance", case.state)
-    return Outcome(replace(case, state=State.REMITTANCE_ORDERED, remittance_id=remittance_id))
-
-
-def remitted(case: Case, *, bank_reference: str, amount_fen: int, maker: str, checker: str) -> Outcome:
-    """The bank took the order: the money left, and the local relationship ends (Art. 8(3)).
-
-    The completion may have come first, where the bank's answer was lost: then the case stays settled.
-    """
-    assert case.state in (State.REMITTANCE_ORDERED, State.SETTLED), case
-    assert amount_fen == case.to_remit_fen, (amount_fen, case)
-    assert case.person_ref is not None
-    assert case.remittance_id is not None
-    fact = FundsRemitted(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        destination=case.destination,
-        remittance_id=case.remittance_id,
-        bank_reference=bank_reference,
-        amount_fen=amount_fen,
-        form_version=case.form_version,
-        maker=maker,
-        checker=checker,
-    )
-    state = State.SETTLED if case.state is State.SETTLED else State.REMITTED
-    changed = replace(case, state=state, remitted_fen=case.remitted_fen + amount_fen, closed=True)
-    return Outcome(changed, (fact, *_closing(case)))
-
-
-def returned_by_bank(case: Case, *, remittance_id: str, line_id: str, amount_fen: int, reason: str) -> Outcome:
-    """The bank gave the money back (payee account wrong or closed): it is owed again and can be paid again."""
-    assert case.state in (State.REMITTED, State.SETTLED), case
-    assert case.person_ref is not None
-    fact = FundsReturned(
-        case_id=case.case_id,
-        person_ref=case.person_ref,
-        destination=case.destination,
-        remittance_id=remittance_id,
-        line_id=line_id,
-        amount_fen=amount_fen,
-        reason=reason,
-    )
-    return Outcome(replace(case, state=State.FORM_ISSUED, remitted_fen=case.remitted_fen - amount_fen), (fact,))
-
-
-def settle(case: Case, notice: CompletionNotice) -> Outcome:
-    """The destination booked; the case ends here.
-
-    Raises:
-        NotNow: when there is nothing that it could have booked.
-    """
-    assert notice.letter_no == case.letter.letter_no, (notice.letter_no, case.letter.letter_no)
-    if case.state is State.SETTLED:
-        return Outcome(case)
-    nothing_to_pay = case.state is State.FORM_ISSUED and case.to_remit_fen == 0
-    if case.state not in (State.REMITTANCE_ORDERED, State.REMITTED) and not nothing_to_pay:
-        raise NotNow("a completion", case.state)
-    fact = TransferSettled(case_id=case.case_id, person_ref=case.known_as, destination=case.destination)
-    return Outcome(replace(case, state=State.SETTLED), (fact,))
-
-
-def withdraw(case: Case, wish: Withdrawal) -> Outcome:
-    """The person withdrew: confirmed while nothing is approved, declined afterwards (domain § 1.6.12)."""
-    confirmed = case.state in UNDECIDED
-    fact = WithdrawalAnswered(case_id=case.case_id, person_ref=case.known_as, destination=case.destination, confirmed=confirmed)
-    too_late = "the letter was sent back" if case.state is State.RETURNED else "the information form is approved"
-    body = WithdrawalAnswer(letter_no=wish.letter_no, confirmed=confirmed, reason="" if confirmed else too_late)
-    answer = Letter(WithdrawalAnswerDocument, body, case.case_id, case.known_as, case.destination)
-    return Outcome(replace(case, state=State.CANCELLED) if confirmed else case, (fact, answer))
-
-
-def hear(case: Case, body: Reminder | Query) -> Outcome:
-    """A reminder or a query of the destination: it is on the journal; the work list shows it."""
-    return Outcome(replace(case, reminded=True) if isinstance(body, Reminder) else case)
-
-
-def count_again(case: Case, due: Due, *, rule_set: str) -> Outcome:
-    """The calendar of the year is known now: the due date is what it says, and no longer provisional."""
-    leg, holder = Leg.ORIGIN, case.letter_province
-    if case.state not in OPEN_LEG or due == case.due:
-        return Outcome(case)
-    fact = DeadlineRecomputed(
-        case_id=case.case_id,
-        person_ref=case.known_as,
-        leg=leg,
-        holder=holder,
-        was_due_on=case.due.due_on,
-        due_on=due.due_on,
-        rule_set=rule_set,
-    )
-    return Outcome(replace(case, due=due), (fact,))
-
-
-def look_at_clock(case: Case, *, today: date) -> Outcome:
-    """Remind at ten working days and raise the breach after fifteen, each once."""
-    if case.state not in OPEN_LEG:
-        return Outcome(case)
-    if not case.breached and today > case.due.due_on:
-        breach = DeadlineBreached(
-            case_id=case.case_id,
-            person_ref=case.known_as,
-            leg=Leg.ORIGIN,
-            holder=case.letter_province,
-            due_on=case.due.due_on,
-        )
-        return Outcome(replace(case, reminded=True, breached=True), (breach,))
-    if not case.reminded and today >= case.due.remind_on:
-        reminder = DeadlineReminded(
-            case_id=case.case_id,
-            person_ref=case.known_as,
-            leg=Leg.ORIGIN,
-            holder=case.letter_province,
-            due_on=case.due.due_on,
-        )
-        return Outcome(replace(case, reminded=True), (reminder,))
-    return Outcome(case)
+    return case.wish

@@ -20,6 +20,9 @@ STAGES: dict[State, str] = {
     State.REMITTANCE_PROPOSED: "remittance",
     State.REMITTANCE_ORDERED: "remittance",
     State.REMITTED: "settlement",
+    State.PAYMENT_RETURNED: "remittance",
+    State.RECALL_ASKED: "recall",
+    State.RECALL_AGREED: "recall",
 }
 
 MONEY = (

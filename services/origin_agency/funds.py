@@ -12,7 +12,9 @@ from contracts.banking import RemittanceLine, RemittanceOrder, StatementLine
 from contracts.documents import PayeeAccount
 from contracts.events import FundsReturned
 from services.origin_agency import store
-from services.origin_agency.case import Case, State, remitted, returned_by_bank
+from services.origin_agency.case import Case, State
+from services.origin_agency.money import ORDERED, remitted, returned_by_bank
+from services.origin_agency.reopening import reopen
 from services.records import store as records
 from services.records.agency import Agency
 from services.records.bank import Bank, BankRefused
@@ -23,7 +25,6 @@ log = structlog.get_logger()
 
 AT_ONCE = 20  # orders that one look takes, as the query says
 TOO_EARLY_S = 0.05  # until a line is looked at again that came before its payment was booked
-PAID = (State.REMITTANCE_ORDERED, State.SETTLED)  # where a case may stand when the bank has just taken its order
 
 
 class FundDesk:
@@ -93,9 +94,7 @@ class FundDesk:
             waiting = [
                 case
                 for case in cases.values()
-                if case.remittance_id == lines[case.case_id][0].order.remittance_id
-                and case.state in PAID
-                and case.to_remit_fen > 0
+                if case.remittance_id == lines[case.case_id][0].order.remittance_id and case.state in ORDERED and case.paying
             ]
             outcomes = [
                 remitted(
@@ -110,7 +109,12 @@ class FundDesk:
                 for each, amount_fen in (lines[case.case_id],)
             ]
             await agency.tell(tx, [told for outcome in outcomes for told in outcome.told])
-            await records.close(tx, agency.vault, [case.person_ref for case in waiting if case.person_ref])
+            await records.close(
+                tx,
+                agency.vault,
+                # Rows leave with their form; an earlier release let them leave with the money.
+                {case.person_ref: case.case_id for case in waiting if case.person_ref and case.transfer_on is None},
+            )
             await store.save(tx, agency.vault, [outcome.case for outcome in outcomes])
             tx.defer(
                 store.SQL["accept_remittances"], [each.order.remittance_id for each in taken], [each.reference for each in taken]
@@ -132,6 +136,8 @@ class FundDesk:
         if not lines:
             return 0
         self._working += 1
+        today = agency.clock.today()
+        due = agency.due("LETTER_TO_FORM", today)
         try:
             async with self._database.transaction("returned") as tx:
                 after = int(await tx.value(store.SQL["lock_cursor"]))
@@ -148,15 +154,20 @@ class FundDesk:
                     if case is None:
                         told.append(_nobodys(line))
                         continue
+                    why = agency.tables.bank.bank_return(line.reason, today)
                     outcome = returned_by_bank(
                         case,
                         remittance_id=line.remittance_id,
                         line_id=line.line_id,
                         amount_fen=line.amount_fen,
                         reason=line.reason,
+                        account_wanted=why.letter_needed,
+                        sent_back=why.sent_back,
+                        due=due,
                     )
                     changed[line.case_id] = outcome.case
                     told.extend(outcome.told)
+                told.extend(await reopen(tx, agency, cases, changed))
                 await agency.tell(tx, told)
                 await store.save(tx, agency.vault, list(changed.values()))
                 tx.defer(store.SQL["move_cursor"], through)

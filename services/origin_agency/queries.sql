@@ -1,6 +1,6 @@
 -- load --
-SELECT case_id, state, destination, known_as, person_ref, received_on, due_on, remind_on, reminded, breached, remittance_id, body,
-       letter
+SELECT case_id, state, destination, known_as, person_ref, received_on, due_on, remind_on, reminded, breached, escalate_on,
+       remittance_id, body, letter
   FROM origin_agency.cases
  WHERE case_id = ANY ($1::text[])
  ORDER BY case_id
@@ -8,36 +8,75 @@ SELECT case_id, state, destination, known_as, person_ref, received_on, due_on, r
 
 -- save --
 INSERT INTO origin_agency.cases AS c (case_id, state, destination, known_as, person_ref, received_on, due_on, remind_on, reminded,
-                                      breached, remittance_id, body, letter)
+                                      breached, escalate_on, remittance_id, body, letter)
 SELECT *
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::date[], $7::date[], $8::date[], $9::boolean[],
-              $10::boolean[], $11::text[], $12::text[], $13::text[])
+              $10::boolean[], $11::date[], $12::text[], $13::text[], $14::text[])
     ON CONFLICT (case_id) DO UPDATE
-   SET state = excluded.state, known_as = excluded.known_as, person_ref = excluded.person_ref, due_on = excluded.due_on,
-       remind_on = excluded.remind_on, reminded = excluded.reminded, breached = excluded.breached,
+   SET state = excluded.state, known_as = excluded.known_as, person_ref = excluded.person_ref,
+       received_on = excluded.received_on, due_on = excluded.due_on, remind_on = excluded.remind_on,
+       reminded = excluded.reminded, breached = excluded.breached, escalate_on = excluded.escalate_on,
        remittance_id = excluded.remittance_id, body = excluded.body, letter = excluded.letter, changed_at = clock_timestamp();
 
 -- look --
-SELECT case_id, state, destination, known_as, person_ref, received_on, due_on, remind_on, reminded, breached, remittance_id, body,
-       letter
+SELECT case_id, state, destination, known_as, person_ref, received_on, due_on, remind_on, reminded, breached, escalate_on,
+       remittance_id, body, letter
+  FROM origin_agency.cases
+ WHERE case_id = $1;
+
+-- form_day --
+SELECT (body::json ->> 'transfer_on')::date
+  FROM origin_agency.cases
+ WHERE case_id = $1;
+
+-- whose_case --
+SELECT known_as
   FROM origin_agency.cases
  WHERE case_id = $1;
 
 -- list_cases --
-SELECT case_id, state, destination, received_on, due_on, reminded, breached, changed_at
+SELECT case_id, state, destination, received_on, due_on, (body::json ->> 'target_on')::date AS service_target_on, reminded,
+       breached, body::json ->> 'interim' AS interim, body::json ->> 'served_first' IS NOT NULL AS served_first,
+       coalesce((body::json ->> 'escalated')::boolean, false) AS escalated,
+       (body::json ->> 'notice_until')::date AS notice_due_on, changed_at
   FROM origin_agency.cases
  WHERE ($1::text[] IS NULL OR state = ANY ($1))
    AND (NOT $2::boolean OR breached)
- ORDER BY due_on, case_id
+   AND (NOT $4::boolean OR json_array_length(body::json -> 'interim') > 0)
+   AND (NOT $5::boolean OR (body::json ->> 'escalated')::boolean)
+ ORDER BY body::json ->> 'served_first' IS NULL, due_on, case_id
  LIMIT $3;
 
 -- due --
+-- While a court or an audit holds the account the clock of its letter stands.
 SELECT case_id
-  FROM origin_agency.cases
+  FROM origin_agency.cases AS c
  WHERE state = ANY ($1::text[])
-   AND ((NOT breached AND due_on < $2) OR (NOT reminded AND remind_on <= $2))
+   AND ((NOT breached AND due_on < $2) OR (NOT reminded AND remind_on <= $2) OR escalate_on <= $2)
+   AND NOT EXISTS (SELECT
+                     FROM records.persons AS p
+                    WHERE p.person_ref = c.person_ref
+                      AND p.held_since IS NOT NULL)
  ORDER BY case_id
  LIMIT $3;
+
+-- cases_of --
+SELECT case_id
+  FROM origin_agency.cases
+ WHERE person_ref = ANY ($1::text[])
+   AND state = ANY ($2::text[])
+ ORDER BY case_id;
+
+-- held_since --
+SELECT held_since
+  FROM records.persons
+ WHERE person_ref = $1;
+
+-- leaving --
+SELECT DISTINCT person_ref
+  FROM origin_agency.cases
+ WHERE person_ref = ANY ($1::text[])
+   AND state = ANY ($2::text[]);
 
 -- provisional --
 SELECT case_id

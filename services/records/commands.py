@@ -8,6 +8,7 @@ import structlog
 from pydantic import Field
 
 from contracts.base import Command, Contract
+from services.records.decisions import Refused
 
 log = structlog.get_logger()
 
@@ -63,6 +64,11 @@ def refused(case_id: str, code: str, detail: str, *, legal_basis: str | None = N
     return RowResult(case_id=case_id, result="refused", code=code, detail=detail, legal_basis=legal_basis, remedy=remedy)
 
 
+def refused_by(row_id: str, error: Refused) -> RowResult:
+    """A row that a rule refused."""
+    return refused(row_id, error.code, error.detail, legal_basis=error.legal_basis, remedy=error.remedy)
+
+
 NO_SUCH_CASE = "NO_SUCH_CASE"
 SAME_PERSON = "SAME_PERSON"
 NOT_NOW = "NOT_NOW"
@@ -70,15 +76,23 @@ NOT_NOW = "NOT_NOW"
 FOUR_EYES = "社会保险经办条例 第三十七条"
 
 
-def same_person(case_id: str) -> RowResult:
-    """Maker and checker are one person."""
-    return refused(
-        case_id,
+def one_person(second: str) -> Refused:
+    """Maker and checker are one person.
+
+    Args:
+        second: what a second person is to do, like "check the case".
+    """
+    return Refused(
         SAME_PERSON,
         "Maker and checker are the same person.",
         legal_basis=FOUR_EYES,
-        remedy="Let a second person check the case.",
+        remedy=f"Let a second person {second}.",
     )
+
+
+def same_person(case_id: str) -> RowResult:
+    """Maker and checker of a case are one person."""
+    return refused_by(case_id, one_person("check the case"))
 
 
 def no_such_case(case_id: str) -> RowResult:

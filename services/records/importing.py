@@ -5,7 +5,7 @@ Every year's principal and interest is booked as its own event, so the account i
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Literal
@@ -17,25 +17,27 @@ from services.records import store
 from services.records.agency import Agency
 from services.records.csv_import import CONTRIBUTIONS_FILE, ParsedFiles, Person, RowError
 from services.records.model import Personal, Record
+from services.records.vault import seal_rows
+from services.rules.admission import AccountKind, Registration, kind_of_account
 from services.rules.amounts import (
     MonthsOverlap,
     RatePending,
     RecordInvalid,
     RowKind,
+    RowStatus,
     Segment,
     YearRow,
     complete_years,
-    interest_for_year,
     principal_of,
     refuse_overlaps,
 )
-from services.rules.identity import mask_id_number
+from services.rules.identity import mask_id_number, parse_id_number
 from services.rules.loader import Tables
 from services.runtime.database import Database, queries
 
 SQL = queries(__file__)
 
-_LIKE_AN_ID_NUMBER = re.compile(r"\d{14,17}[\dXx]")
+_LIKE_AN_ID_NUMBER = re.compile(r"\d{14,17}[\dXx]|[A-Za-z]{3}\d[0-9A-Za-z]{14}")
 
 CHUNK = 300  # persons a transaction: long enough to be cheap, short enough to let others at the books
 
@@ -83,6 +85,7 @@ def new_record(person: Person, rows: tuple[YearRow, ...], *, person_ref: str, id
             email=person.email,
             language="en" if person.language.value == "en" else "zh-CN",
             category=person.category.value,
+            born_on=person.birth_on,
         ),
         segments=(Segment(1997 if opening else None, opening, 0, rows),) if rows or opening else (),
     )
@@ -105,7 +108,7 @@ def with_rows(record: Record, person: Person, rows: tuple[YearRow, ...]) -> Reco
     refuse_overlaps([*(row for segment in record.segments for row in segment.rows), *rows])
     if any(row.year <= record.interest_through for row in rows):
         raise MonthsAlreadyBooked(record.person_ref)
-    own = record.segments[0] if record.segments and record.state != "moved" else Segment(None, 0, 0, ())
+    own = record.segments[0] if record.segments and record.here else Segment(None, 0, 0, ())
     first = replace(own, rows=(*own.rows, *rows))
     return replace(
         record,
@@ -124,24 +127,29 @@ def opening_facts(record: Record, tables: Tables, on: date) -> list[Fact]:
     return [AccountOpened(person_ref=record.person_ref, kind=kind, opened_on=opened_on, opening_fen=opening)]
 
 
-def contribution_facts(person_ref: str, rows: Sequence[YearRow], tables: Tables) -> Iterator[ContributionRecorded]:
-    """One fact a year: what its paid rows bring to the account and to the pooled fund."""
+def contribution_facts(
+    person_ref: str, rows: Sequence[YearRow], tables: Tables, keys: Mapping[str, bytes] | None = None
+) -> Iterator[ContributionRecorded]:
+    """One fact a year: what its paid rows bring to the account and to the pooled fund, nothing where none is paid.
+
+    Args:
+        keys: of persons; with them each fact carries its year's rows, sealed for the person.
+    """
     years: dict[int, list[YearRow]] = {}
     for row in rows:
         years.setdefault(row.year, []).append(row)
     for year, of_year in sorted(years.items()):
         split = [principal_of(row, tables) for row in of_year]
         account_fen, pool_fen = sum(part.account_fen for part in split), sum(part.pool_fen for part in split)
-        if account_fen or pool_fen:
-            yield ContributionRecorded.model_construct(
-                person_ref=person_ref,
-                year=year,
-                months=sum(row.months for row in of_year),
-                account_fen=account_fen,
-                pool_fen=pool_fen,
-                rule_set=tables.version,
-                rows=None,
-            )
+        yield ContributionRecorded.model_construct(
+            person_ref=person_ref,
+            year=year,
+            months=sum(row.months for row in of_year if row.status is RowStatus.PAID),
+            account_fen=account_fen,
+            pool_fen=pool_fen,
+            rule_set=tables.version,
+            rows=seal_rows(keys, person_ref, of_year) if keys is not None else None,
+        )
 
 
 def interest_facts(record: Record, through: int, province: str, tables: Tables) -> tuple[list[Fact], int]:
@@ -228,7 +236,7 @@ class Importer:
         )
 
     def _impossible(self, parsed: ParsedFiles, persons: Sequence[Person]) -> Iterator[tuple[Person, RowError]]:
-        """Rows whose money cannot be split: the rates together do not reach the account's share."""
+        """Rows whose money cannot be split, the rates being below the account's share, or whose kind K1 to K4 gainsay."""
         for person in persons:
             rows = parsed.contributions_by_id_number.get(person.id_number, ())
             try:
@@ -246,6 +254,40 @@ class Importer:
                         "correct the employer rate of the named months",
                     ),
                 )
+            if any(row.kind is RowKind.TEMPORARY for row in rows) and (rule := self._not_temporary(person)) is not None:
+                yield (
+                    person,
+                    RowError(
+                        CONTRIBUTIONS_FILE,
+                        0,
+                        "kind",
+                        mask_id_number(person.id_number),
+                        f"is temporary, and rule {rule} says that the account is a normal one (ACCOUNT_KIND_DIFFERS)",
+                        "write normal, or correct the hukou, the birthday or the day of the first insurance here",
+                    ),
+                )
+
+    def _not_temporary(self, person: Person) -> str | None:
+        """The rule by which this province keeps a normal account for somebody; None where it keeps a temporary one (K3).
+
+        That an account is normal where K3 would make it temporary is no error of a file: an approved transfer (K2) makes it so.
+        """
+        birth_on = person.birth_on
+        if birth_on is None:
+            birth_on = parse_id_number(person.id_number).birth_on
+        agency = self._agency
+        found = kind_of_account(
+            Registration(
+                on=agency.clock.today(),
+                birth_on=birth_on,
+                sex=person.sex,
+                hukou=person.hukou or None,
+                province=agency.province,
+                established_on=person.first_insured_on or agency.clock.today(),
+            ),
+            agency.tables,
+        )
+        return None if found.kind is AccountKind.TEMPORARY else found.rule
 
     async def begun(self, digest: str) -> tuple[str, int, str] | None:
         """Id, persons done and state of an import of these very files, where there was one."""
@@ -301,9 +343,11 @@ class Importer:
         today = agency.clock.today()
         hashes = [agency.vault.id_hash(person.id_number) for person in persons]
         async with self._database.transaction("import") as tx:
-            found = await store.by_hash(tx, agency.vault, hashes)
+            # Locked: a year-end run may be at the same person, and neither may write over the other's last credited year.
+            found = await store.by_hash(tx, agency.vault, hashes, locked=True)
             refs = {id_hash: new_id() for id_hash in hashes if id_hash not in found}
             keys = await agency.vault.make(list(refs.values()))
+            keys |= await agency.vault.keys(record.person_ref for record in found.values())
             new: list[Record] = []
             changed: list[Record] = []
             facts: list[Fact] = []
@@ -311,13 +355,13 @@ class Importer:
                 rows = job.parsed.contributions_by_id_number.get(person.id_number, ())
                 if id_hash in found:
                     record = with_rows(found[id_hash], person, rows)
-                    if found[id_hash].state == "moved":
+                    if not found[id_hash].here:
                         facts.extend(opening_facts(record, tables, today))
                     changed.append(record)
                 else:
                     record = new_record(person, rows, person_ref=refs[id_hash], id_hash=id_hash)
                     facts.extend(opening_facts(record, tables, today))
-                facts.extend(contribution_facts(record.person_ref, rows, tables))
+                facts.extend(contribution_facts(record.person_ref, rows, tables, keys))
                 interest, through = interest_facts(record, today.year - 1, agency.province, tables)
                 facts.extend(interest)
                 if id_hash in found:
@@ -341,32 +385,3 @@ class Importer:
             await store.add(tx, keys, new)
             await store.change(tx, agency.vault, changed)
             tx.defer(SQL["advance_import"], job.import_id, done, "done" if last else "running")
-
-
-async def credit_interest(database: Database, agency: Agency, year: int) -> int:
-    """Credit a year's interest to every account that has not had it: the year-end run. Returns how many accounts.
-
-    Raises:
-        RatePending: when the year's rate is not published.
-    """
-    credited = 0
-    last = ""  # forgotten persons stay due for ever, so the run goes on behind them
-    while True:
-        async with database.transaction("interest") as tx:
-            refs = [row["person_ref"] for row in await tx.fetch(SQL["due_interest"], year, CHUNK, last)]
-            if not refs:
-                return credited
-            records = await store.by_ref(tx, agency.vault, refs)
-            facts: list[Fact] = []
-            for record in records.values():
-                interest = interest_for_year(record.segments, year, agency.province, agency.tables).total_fen
-                if interest:
-                    facts.append(
-                        InterestCredited(
-                            person_ref=record.person_ref, year=year, interest_fen=interest, rule_set=agency.tables.version
-                        )
-                    )
-            await agency.tell(tx, facts)
-            await store.change(tx, agency.vault, [replace(record, interest_through=year) for record in records.values()])
-            credited += len(records)
-            last = refs[-1]

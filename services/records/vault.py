@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from contracts.base import SealedForPerson
 from services.messaging.sealing import open_for_person, seal_for_person
+from services.records.model import SEGMENTS, from_contract, to_contract
+from services.rules.year_rows import Segment, YearRow
 from services.runtime.database import Database, queries
 
 SQL = queries(__file__)
@@ -99,3 +101,22 @@ class Vault:
         if text is None:
             raise PersonForgotten(person_ref)
         return text
+
+
+def seal_rows(keys: Mapping[str, bytes], person_ref: str, rows: Sequence[YearRow]) -> SealedForPerson:
+    """Put year rows under a person's key, in the form in which rows travel.
+
+    Raises:
+        PersonForgotten: when there is no key.
+    """
+    return Vault.seal(keys, person_ref, SEGMENTS.dump_json((to_contract(Segment(None, 0, 0, tuple(rows))),)))
+
+
+def open_rows(keys: Mapping[str, bytes], person_ref: str, sealed: SealedForPerson) -> tuple[YearRow, ...]:
+    """Read year rows under a person's key.
+
+    Raises:
+        PersonForgotten, Unopenable: as `Vault.open`.
+    """
+    text = Vault.open(keys, person_ref, sealed)
+    return tuple(row for segment in SEGMENTS.validate_json(text) for row in from_contract(segment).rows)

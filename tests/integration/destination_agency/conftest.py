@@ -17,8 +17,11 @@ from contracts.documents import (
     Document,
     InformationForm,
     InformationFormDocument,
+    LetterReturn,
+    LetterReturnDocument,
     PersonIdentity,
 )
+from contracts.envelope import decode
 from deploy.local.services import Tokens, tokens
 from deploy.local.stack import Stack
 from services.cli.demo.story import form_of
@@ -31,6 +34,7 @@ from services.destination_agency.desk import Desk
 from services.destination_agency.funds import FundDesk
 from services.destination_agency.handlers import Handlers
 from services.destination_agency.intake import Applicant, Application, Taken, take
+from services.ledger.replay import fold_all, trial_balance
 from services.messaging.received import Received
 from services.records.model import to_contract
 from services.rules.amounts import compute
@@ -56,6 +60,16 @@ def number_of(serial: int, *, born: str = "19900315", prefix: str = "410105") ->
     return seventeen + check_character(seventeen)
 
 
+PROXY = {
+    "name": "林小雨",
+    "id_number": number_of(41, born="19880808"),
+    "relation": "女儿",
+    "phone": "13800001111",
+    "address": "杭州市西湖区某路1号",
+    "postcode": "310000",
+}
+
+
 def someone(serial: int, province: str = "33", *, born: str = "19900315", **person: Any) -> ProvinceRecord:
     """What a province knows of somebody like the story's person; `person` changes fields of the person."""
     like = known_in(province)
@@ -63,6 +77,11 @@ def someone(serial: int, province: str = "33", *, born: str = "19900315", **pers
     usual: dict[str, Any] = {"id_number": number, "name": f"王小{serial:03d}", "email": f"wang{serial}@mail.example"}
     rows = tuple(replace(row, id_number=number) for row in like.contributions)
     return ProvinceRecord(province, replace(like.person, **{**usual, **person}), rows)
+
+
+def temporary(record: ProvinceRecord) -> ProvinceRecord:
+    """The same person on a temporary account."""
+    return replace(record, contributions=tuple(replace(row, kind="temporary") for row in record.contributions))
 
 
 def without_payment(record: ProvinceRecord) -> ProvinceRecord:
@@ -76,11 +95,28 @@ def with_wage(record: ProvinceRecord, wage_fen: int) -> ProvinceRecord:
     return replace(record, contributions=rows)
 
 
+def earlier(record: ProvinceRecord) -> ProvinceRecord:
+    """The same months ten years before, of another place: nobody else holds them."""
+    rows = tuple(
+        replace(row, division=f"{record.province}0100", start=row.start.replace("202", "201"), end=row.end.replace("202", "201"))
+        for row in record.contributions
+    )
+    return replace(record, contributions=rows)
+
+
+def corrected(record: ProvinceRecord, year: str = "2022", wage_fen: int = 550_000) -> ProvinceRecord:
+    """The same record with another wage in one year."""
+    rows = tuple(replace(row, monthly_wage_fen=wage_fen) if row.start.startswith(year) else row for row in record.contributions)
+    return replace(record, contributions=rows)
+
+
 def wish(person: Person | None = None, **fields: Any) -> dict[str, Any]:
     """An application as it is sent: the story's, or somebody else's."""
     usual = form_of(STORY)
     if person is not None:
         usual |= {"id_number": person.id_number, "name": person.name, "phone": person.phone, "email": person.email}
+    if fields.get("approved_transfer"):
+        usual["materials"] = ["PERSONNEL_TRANSFER_APPROVAL"]
     return {**usual, **fields}
 
 
@@ -125,9 +161,9 @@ class Destination:
         async with self.at.database.transaction("test") as tx:
             return await take(tx, self.at.agency, [Application(**each) for each in wishes], by, channel="single")
 
-    async def applied(self, *wishes: dict[str, Any]) -> list[str]:
+    async def applied(self, *wishes: dict[str, Any], by: Applicant = CLERK) -> list[str]:
         """Cases of applications that must be taken; the story's where none is given."""
-        taken = await self.take(*(wishes or (wish(),)))
+        taken = await self.take(*(wishes or (wish(),)), by=by)
         assert [each.result for each in taken] == ["accepted"] * len(taken), taken
         return [cast(str, each.case_id) for each in taken]
 
@@ -164,6 +200,13 @@ class Destination:
         """The bank shows a payment, and the fund desk looks."""
         self.bank.book(case_id, amount_fen, **line)
         await self.funds.collect()
+
+    async def returned(self, case_id: str, code: str = "NO_RELATIONSHIP", *, until: date | None = None) -> None:
+        """The origin sends the letter back: for good, or to be cured."""
+        body = LetterReturn(
+            letter_no=(await self.letter(case_id)).letter_no, code=code, legal_basis="国办发〔2009〕66号", curable_until=until
+        )
+        await self.hear(self.arriving(LetterReturnDocument, body, case_id, sender=(await self.case(case_id)).origin))
 
     async def booking(self, *wishes: dict[str, Any], origin: ProvinceRecord | None = None) -> str:
         """A case of which form and money have met."""
@@ -206,6 +249,27 @@ class Destination:
 
 def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+SCHEMAS = ("origin_agency", "destination_agency")  # records are brought in by the one, before the other begins
+
+
+async def the_books_agree(there: Destination) -> None:
+    """The ledger of the province is what both of its agencies have said."""
+    heads = await there.at.heads()
+    outboxes = [await there.at.rows(f"SELECT payload FROM {schema}.outbox ORDER BY seq") for schema in SCHEMAS]
+    said = [decode(row["payload"]) for rows in outboxes for row in rows]
+    replay = fold_all((message.id, message.data) for message in said)
+    assert replay.problems() == []
+    assert replay.compare(heads) == []
+    assert trial_balance(heads) == 0
+
+
+async def the_record_is_what_the_books_hold(there: Destination, id_number: str = ID_NUMBER) -> None:
+    """What the person's record computes to is what the account holds, to the fen."""
+    record = await there.at.record(id_number)
+    each = (compute((part,), transfer_on=date(2024, 12, 31), province="33", tables=tables()) for part in record.segments)
+    assert sum(found.account_fen for found in each) == await there.at.balance_fen(record.person_ref)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import httpx
@@ -13,7 +14,8 @@ from services.destination_agency import store
 from services.destination_agency.case import State
 from services.runtime.database import Transaction
 from services.runtime.identity import Role
-from tests.integration.destination_agency.conftest import ID_NUMBER, NAME, Http, wish
+from tests.agencies import tables
+from tests.integration.destination_agency.conftest import ID_NUMBER, NAME, PROXY, Http, wish
 
 UNKNOWN = "018f4c1e-0000-7000-8000-00000000ffff"
 LISTS = ("admissions", "completions", "surpluses")
@@ -333,6 +335,8 @@ async def test_a_withdrawal_after_the_form_is_too_late_and_says_what_helps(http:
     answer = await http.call("POST", f"/cases/{case_id}/withdrawal", insured)
 
     assert problem(answer) == (409, "WITHDRAWAL_TOO_LATE")
+    text = tables().refusal("WITHDRAWAL_TOO_LATE", date(2024, 5, 6))
+    assert (answer.json()["legal_basis"], answer.json()["remedy_zh"]) == (text.legal_basis, text.remedy_zh)
     assert "new transfer" in answer.json()["remedy"]
     assert (await http.here.case(case_id)).state is State.BOOKING
 
@@ -368,6 +372,45 @@ async def test_a_submission_of_ten_thousand_and_one_rows_is_refused(http: Http) 
     assert await http.here.at.rows("SELECT FROM destination_agency.batches") == []
 
 
+async def test_a_case_that_has_ended_is_not_said_to_be_too_late_to_withdraw(http: Http, insured: str) -> None:
+    case_id = (await http.call("POST", "/applications", insured, wish())).json()["case_id"]
+    await http.call("POST", f"/cases/{case_id}/withdrawal", insured)
+
+    answer = await http.call("POST", f"/cases/{case_id}/withdrawal", insured)
+
+    assert problem(answer) == (409, "NOT_NOW")
+    assert all(answer.json()[each] for each in ("legal_basis", "remedy", "detail_zh", "remedy_zh"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"id_number": "110101199003074515"}, "ID_NUMBER_INVALID"),
+        ({"origin_division": "990100"}, "UNKNOWN_PROVINCE"),
+        ({"destination_division": "440100"}, "WRONG_DESTINATION"),
+        ({"proxy": {**PROXY, "id_number": "110101199003074515"}}, "ID_NUMBER_INVALID"),
+        ({"materials": ["NO_SUCH_PAPER"]}, "INVALID_INPUT"),
+    ],
+    ids=["number", "former place", "new place", "number of the proxy", "material"],
+)
+async def test_an_application_is_refused_with_its_basis_and_remedy_alone_and_in_a_list(
+    http: Http, wrong: dict[str, Any], code: str
+) -> None:
+    token = staff(http, Role.MAKER)
+    batch_id = (await http.call("POST", "/application-batches", token, {"rows": [wish(**wrong)]})).json()["batch_id"]
+    await http.here.batches._work_off(batch_id)
+
+    alone = await http.call("POST", "/applications", token, wish(**wrong))
+    [row] = (await http.call("GET", f"/application-batches/{batch_id}/rows", token)).json()
+
+    text = tables().refusal(code, date(2024, 5, 6))
+    assert problem(alone) == (422, code)
+    for found in (alone.json(), row):
+        assert found["code"] == code
+        assert (found["legal_basis"], found["detail_zh"]) == (text.legal_basis, text.reason_zh)
+        assert (found["remedy"], found["remedy_zh"]) == (text.remedy_en, text.remedy_zh)
+
+
 async def test_an_employer_sees_the_own_submissions_alone(http: Http) -> None:
     token = staff(http, Role.EMPLOYER)
     batch_id = (await http.call("POST", "/application-batches", token, {"rows": [wish()]})).json()["batch_id"]
@@ -376,7 +419,15 @@ async def test_an_employer_sees_the_own_submissions_alone(http: Http) -> None:
     other = await http.call("GET", f"/application-batches/{batch_id}", staff(http, Role.EMPLOYER, name="employer-b"))
     rows = await http.call("GET", f"/application-batches/{batch_id}/rows", staff(http, Role.EMPLOYER, name="employer-b"))
 
-    assert own.json() == {"batch_id": batch_id, "total": 1, "handled": 0, "accepted": 0, "refused": 0, "state": "running"}
+    assert own.json() == {
+        "batch_id": batch_id,
+        "total": 1,
+        "handled": 0,
+        "accepted": 0,
+        "refused": 0,
+        "state": "running",
+        "relocation": None,
+    }
     assert problem(other) == problem(rows) == (404, "NO_SUCH_BATCH")
 
 

@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 
 from contracts.documents import CompletionDocument, ContactLetterDocument, InformationFormDocument
-from contracts.envelope import decode
 from contracts.events import Accepted, Applied, CaseFact, Completed, ContactLetterSent, DiscrepancyRaised
 from contracts.statuses import Status
 from services.destination_agency import store
 from services.destination_agency.automatic import admit
 from services.destination_agency.case import State
 from services.ledger.chart import individual, suspense
-from services.ledger.replay import fold_all, trial_balance
 from services.messaging.received import Received
 from services.records.approvals import Approvals
 from services.rules.loader import load_tables
@@ -27,15 +25,17 @@ from tests.integration.destination_agency.conftest import (
     EMPLOYER,
     ID_NUMBER,
     Destination,
+    earlier,
     form_for,
     know,
     someone,
+    temporary,
+    the_books_agree,
     wish,
     with_wage,
     without_payment,
 )
 
-SCHEMAS = ("origin_agency", "destination_agency")  # records are brought in by the one, before the other begins
 POLICY = "policy:automatic-approvals"
 VERSION = load_tables().version
 
@@ -57,17 +57,6 @@ async def forms_of(there: Destination, cases: dict[str, ProvinceRecord]) -> list
         there.arriving(InformationFormDocument, form_for(await there.letter(case_id), origin), case_id)
         for case_id, origin in cases.items()
     ]
-
-
-async def the_books_agree(there: Destination) -> None:
-    """The ledger of the province is what both of its agencies have said."""
-    heads = await there.at.heads()
-    outboxes = [await there.at.rows(f"SELECT payload FROM {schema}.outbox ORDER BY seq") for schema in SCHEMAS]
-    said = [decode(row["payload"]) for rows in outboxes for row in rows]
-    replay = fold_all((message.id, message.data) for message in said)
-    assert replay.problems() == []
-    assert replay.compare(heads) == []
-    assert trial_balance(heads) == 0
 
 
 async def test_what_the_rules_accept_is_accepted_with_its_intake_and_its_letter_leaves(here: Destination) -> None:
@@ -96,7 +85,7 @@ DOUBTS: list[tuple[ProvinceRecord | None, dict[str, Any], str]] = [
     (someone(3, drawing_since=date(2024, 5, 1), stopped_on=date(2024, 4, 30)), {}, "ALREADY_DRAWING"),
     (someone(5), {"origin_division": "330200"}, "SAME_PROVINCE"),
     (someone(9, scheme="120"), {}, "WRONG_SCHEME"),
-    (someone(19, born="19740401"), {}, "TEMP_ACCOUNT_AT_DESTINATION"),
+    (temporary(someone(19, born="19740401")), {}, "TEMP_ACCOUNT_AT_DESTINATION"),
     (K2_ALONE, {"approved_transfer": True}, "K2"),
 ]
 
@@ -330,7 +319,7 @@ async def test_two_relationships_of_one_person_that_meet_at_once_both_join_the_r
     auto = automatic(here)
     from_44, from_41 = await auto.applied(wish(), wish(origin_division="410100"))
     like_44 = known_in("44")
-    like_41 = with_wage(replace(like_44, province="41"), 700_000)
+    like_41 = earlier(with_wage(replace(like_44, province="41"), 700_000))
     await auto.form_comes(from_44, like_44)
     await auto.form_comes(from_41, like_41)
     for case_id, payer in ((from_44, "44"), (from_41, "41")):

@@ -71,4 +71,4 @@ async def test_what_has_ended_is_not_read(destination: InProcess, province_datab
 
 
 def test_every_open_state_has_its_stage() -> None:
-    assert set(STAGES.values()) == {"admission", "origin", "booking"}
+    assert set(STAGES.values()) == {"admission", "person", "cure", "origin", "booking", "afterwards"}

@@ -12,8 +12,8 @@ from services.destination_agency.funds import FundDesk
 from services.ledger.chart import BANK, suspense
 from services.records.bank import BankAway
 from services.records.commands import NO_SUCH_CASE, NOT_NOW, SAME_PERSON
-from tests.agencies import BankDouble
-from tests.integration.destination_agency.conftest import Destination
+from tests.agencies import BankDouble, known_in
+from tests.integration.destination_agency.conftest import Destination, corrected
 
 TOTAL = 3_047_986
 
@@ -172,6 +172,18 @@ async def test_nothing_goes_back_that_is_not_too_much(here: Destination) -> None
     assert [row.code for row in proposed.rows] == [row.code for row in approved.rows] == [NOT_NOW, NO_SUCH_CASE]
     await here.funds.give_back()
     assert here.bank.returns == {}
+
+
+async def test_what_a_later_form_needs_does_not_go_back_though_it_was_proposed(here: Destination) -> None:
+    case_id = await here.booking()
+    await here.money_comes(case_id, 700)
+    await here.desk.propose_sending_back([case_id], "fund-33")
+    await here.form_comes(case_id, corrected(known_in("44")), version=2)
+
+    approved = await here.desk.approve_sending_back([case_id], "checker-33")
+
+    assert [row.code for row in approved.rows] == [NOT_NOW]
+    assert (await here.case(case_id)).surplus_fen == 0
 
 
 async def test_money_of_a_refused_case_is_surplus_on_the_work_list(here: Destination) -> None:

@@ -197,15 +197,32 @@ async def test_poison_of_one_case_delays_no_other_and_its_own_case_waits_behind_
     )
 
 
-async def test_a_form_after_the_end_is_parked_and_changes_nothing(here: Destination) -> None:
+async def test_a_form_after_the_completion_waits_and_changes_no_books(here: Destination) -> None:
     case_id = await here.booking()
     await here.completed(case_id)
     heads = await here.at.heads()
 
     await here.form_comes(case_id, version=2)
+    await here.form_comes(case_id, version=1)
+
+    case = await here.case(case_id)
+    received = await here.at.facts(InformationFormReceived)
+    assert (case.state, case.form and case.form.form_version) == (State.CORRECTION_HELD, 2)
+    assert case.booked is not None
+    assert case.booked.form_version == 1
+    assert [(fact.form_version, fact.superseded) for fact in received] == [(1, False), (2, False), (1, True)]
+    assert await here.at.parked() == []
+    assert await here.at.heads() == heads
+
+
+async def test_a_form_for_a_case_that_ended_without_a_transfer_is_parked_and_changes_nothing(here: Destination) -> None:
+    [case_id] = await here.admitted()
+    await here.returned(case_id)
+
+    await here.form_comes(case_id)
 
     assert [reason for _, reason, _ in await here.at.parked()] == ["unexpected"]
-    assert await here.at.heads() == heads
+    assert (await here.case(case_id)).state is State.RETURNED
 
 
 async def test_a_form_before_any_letter_is_parked_by_name(here: Destination) -> None:

@@ -7,9 +7,14 @@ from datetime import date
 import asyncpg
 import pytest
 
+from contracts.base import SealedForPerson
+from contracts.documents import PersonIdentity
 from services.destination_agency import store
-from services.destination_agency.case import Case, State
+from services.destination_agency.case import Case, Proposal, Question, State
+from services.destination_agency.joining import brought
 from services.records.vault import PersonForgotten
+from services.rules.deadlines import Pause
+from tests.agencies import tables
 from tests.integration.destination_agency.conftest import ID_NUMBER, Destination, know, someone, wish
 
 
@@ -34,6 +39,94 @@ async def test_a_case_is_loaded_as_it_was_saved_at_every_step(here: Destination)
     assert await saved(here, case) == case
     assert case.form is not None
     assert case.decision is not None
+
+
+SEALED = SealedForPerson(nonce="0" * 24, ciphertext="d29yZHM=")
+
+
+async def test_what_most_cases_have_nothing_of_is_loaded_as_it_was_saved_too(here: Destination) -> None:
+    case_id = await here.booking()
+    case = await here.case(case_id)
+    assert case.form is not None
+    questions = (
+        Question("q1", "33", "AMOUNTS_DIFFER", date(2024, 5, 6), SEALED, 1, "44", date(2024, 5, 7), True, SEALED),
+        Question("q2", "44", "other", date(2024, 5, 6), SEALED),
+    )
+    much = replace(
+        case,
+        asked=("IDENTITY_DOCUMENT",),
+        supplied=True,
+        letter_version=3,
+        proposal=Proposal("duplicates", "insured-1", "why", "410100", "q1", True, "own"),
+        there=PersonIdentity(id_number="41", name="陈志源"),
+        proposed_there=PersonIdentity(id_number="42", name="陈志元"),
+        form=case.form.model_copy(update={"form_version": 2}),
+        booked=case.form,
+        questions=questions,
+        stands=brought(case.form, tables()),
+        former=("41",),
+        escalate_on=date(2024, 6, 7),
+        reminded=True,
+        breached=True,
+        reminded_on=date(2024, 5, 8),
+        before_recall=State.DUPLICATE_CLEARING,
+        recall_code="WRONG_PERSON",
+        returning_fen=700,
+        gathering="018f4c1e-cccc-7000-8000-00000000000c",
+        died_on=date(2024, 5, 1),
+        due=replace(case.due, target_on=date(2024, 5, 9), pauses=(Pause("MATERIAL_ASKED", date(2024, 5, 6), date(2024, 5, 8)),)),
+    )
+
+    assert await saved(here, much) == much
+    assert await saved(here, replace(much, escalate_on=None, escalated=True)) == replace(much, escalate_on=None, escalated=True)
+    assert await saved(here, replace(much, origin="41", open_key=b"x" * 32)) == replace(much, origin="41", open_key=b"x" * 32)
+    assert await here.at.places_of("陈志源", "陈志元") == {}
+
+
+async def test_a_clock_that_stands_keeps_its_dates_and_is_never_due(here: Destination) -> None:
+    [case_id] = await here.applied()
+    standing = replace(await here.case(case_id), paused_on=date(2024, 5, 6), state=State.NEED_MATERIAL)
+
+    assert await saved(here, standing) == standing
+    async with here.at.database.transaction("test") as tx:
+        assert await store.due(tx, date(2030, 1, 1), 9) == []
+    [row] = await here.at.rows("SELECT due_on, remind_on FROM destination_agency.cases")
+    assert (row["due_on"], row["remind_on"]) == (store.NEVER, store.NEVER)
+
+
+async def test_after_a_breach_the_case_is_due_again_on_the_day_of_the_escalation(here: Destination) -> None:
+    [case_id] = await here.admitted()
+    late = replace(await here.case(case_id), reminded=True, breached=True, escalate_on=date(2024, 6, 7))
+    await saved(here, late)
+
+    async def due(on: date) -> list[str]:
+        async with here.at.database.transaction("test") as tx:
+            return await store.due(tx, on, 9)
+
+    assert (await due(date(2024, 6, 6)), await due(date(2024, 6, 7))) == ([], [case_id])
+
+
+async def test_a_completed_case_that_is_looked_at_again_hinders_no_new_transfer(here: Destination) -> None:
+    case_id = await here.booking()
+    await here.completed(case_id)
+    await here.form_comes(case_id, version=2)
+    held = await here.case(case_id)
+
+    [taken] = await here.take(wish())
+
+    assert (held.state, taken.result) == (State.CORRECTION_HELD, "accepted")
+    assert held.open_key == (await here.case(taken.case_id or "")).open_key
+
+
+async def test_a_completed_case_of_an_older_version_has_its_form_in_the_books(here: Destination) -> None:
+    case_id = await here.booking()
+    await here.completed(case_id)
+    await here.at.rows("UPDATE destination_agency.cases SET body = (body::jsonb - 'booked')::text")
+
+    case = await here.case(case_id)
+
+    assert case.booked == case.form
+    assert case.letter_version == 1
 
 
 async def test_unknown_cases_are_not_in_the_answer(here: Destination) -> None:

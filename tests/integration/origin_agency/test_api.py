@@ -10,7 +10,7 @@ import pytest
 
 from contracts.documents import InformationFormDocument
 from contracts.envelope import new_id
-from contracts.events import InterestCredited, RecordsImported
+from contracts.events import RecordsImported
 from deploy.local.services import tokens
 from deploy.local.stack import Stack
 from services.origin_agency.api import Jobs, Office, add_routes
@@ -88,7 +88,6 @@ CALLS: list[tuple[str, str, Any, frozenset[Role]]] = [
     ("POST", "/remittances/approvals", LIST, frozenset({Role.CHECKER})),
     ("POST", "/records/imports", {}, frozenset({Role.OPERATOR})),
     ("GET", f"/records/imports/{CASE}", None, frozenset({Role.OPERATOR})),
-    ("POST", "/records/interest-runs", {"year": 2030}, frozenset({Role.OPERATOR})),
     ("POST", "/records/lookups", {"id_number": "11010519491231002X", "name": "张三"}, frozenset({Role.MAKER, Role.CHECKER})),
     ("POST", "/vouchers", {"person_ref": CASE}, frozenset({Role.MAKER, Role.CHECKER})),
 ]
@@ -164,6 +163,17 @@ async def test_the_work_list_shows_what_waits_and_no_person(counter: Counter) ->
     assert overdue == []
     assert code_of(wrong) == (422, "INVALID_INPUT")
     assert HE.person.name not in str(everything)
+
+
+async def test_whoever_the_letter_says_is_served_first_stands_first_on_the_work_list(counter: Counter) -> None:
+    await counter.imported(HE)
+    held = await counter.origin.holding()
+    counter.origin.at.move(days=1)
+    soldier = await counter.origin.holding(a_letter(destination="33").model_copy(update={"served_first": True}))
+
+    rows = (await counter.http.get("/cases", headers=counter.bearer(Role.MAKER))).json()
+
+    assert [(row["case_id"], row["served_first"]) for row in rows] == [(soldier, True), (held, False)]
 
 
 async def test_a_case_that_is_not_here_is_not_found_by_name(counter: Counter) -> None:
@@ -306,21 +316,6 @@ async def test_an_import_that_nobody_began_is_not_found(counter: Counter) -> Non
     assert code_of(answer) == (404, "NO_SUCH_IMPORT")
 
 
-async def test_a_year_is_credited_once_it_is_over_and_its_rate_is_published(counter: Counter) -> None:
-    await counter.imported(HE)
-    clock = counter.origin.at.clock
-
-    too_early = await counter.post("/records/interest-runs", Role.OPERATOR, {"year": 2024})
-    clock.move(clock.now().replace(year=2027))
-    credited = [await counter.post("/records/interest-runs", Role.OPERATOR, {"year": year}) for year in (2024, 2025, 2025)]
-    pending = await counter.post("/records/interest-runs", Role.OPERATOR, {"year": 2026})
-
-    assert code_of(too_early) == (409, "YEAR_NOT_OVER")
-    assert [answer.json()["accounts"] for answer in credited] == [1, 1, 0]
-    assert (code_of(pending), pending.json()["legal_basis"]) == ((409, "RATE_PENDING"), "社会保险法 第十四条")
-    assert [fact.year for fact in await counter.origin.at.facts(InterestCredited)] == [2022, 2023, 2024, 2025]
-
-
 async def test_the_window_finds_a_person_by_number_and_name_together(counter: Counter) -> None:
     await counter.imported(HE)
     record = await counter.origin.at.record(HE.person.id_number)
@@ -330,7 +325,15 @@ async def test_the_window_finds_a_person_by_number_and_name_together(counter: Co
     by_other_name = await counter.post("/records/lookups", Role.MAKER, right | {"name": "张三"})
     unknown = await counter.post("/records/lookups", Role.MAKER, right | {"id_number": "11010519491231002X"})
 
-    assert found.json() == {"person_ref": record.person_ref, "state": "stopped", "scheme": "110"}
+    assert found.json() == {
+        "person_ref": record.person_ref,
+        "state": "stopped",
+        "scheme": "110",
+        "account_kind": "normal",
+        "first_insured_on": str(record.first_insured_on),
+        "stopped_on": str(record.stopped_on),
+        "sealed": False,
+    }
     assert code_of(by_other_name) == code_of(unknown) == (404, "NO_RELATIONSHIP")
 
 
@@ -348,6 +351,39 @@ async def test_a_person_gets_the_own_voucher_free_of_charge_and_nobody_elses(cou
     assert not [name for name in own.json() if "fee" in name]
     assert code_of(others) == (403, "NOT_YOUR_RECORD")
     assert code_of(with_a_fee) == (422, "INVALID_INPUT")
+
+
+async def test_a_voucher_is_printed_for_its_person_and_at_the_window_and_kept_by_no_cache(counter: Counter) -> None:
+    await counter.imported(HE)
+    ref = (await counter.origin.at.record(HE.person.id_number)).person_ref
+    issued = tokens(counter.stack.home)
+    person, another = ({"authorization": f"Bearer {issued.insured('44', who)}"} for who in (ref, new_id()))
+    voucher = (await counter.post("/vouchers", Role.MAKER, {"person_ref": ref})).json()
+    path = f"/vouchers/{voucher['voucher_no']}/page"
+
+    own, window = await counter.http.get(path, headers=person), await counter.http.get(path, headers=counter.bearer(Role.CHECKER))
+    others, fund = (
+        await counter.http.get(path, headers=another),
+        await counter.http.get(path, headers=counter.bearer(Role.FUND_DESK)),
+    )
+    unknown = await counter.http.get("/vouchers/PZ-440000-20240506-999999/page", headers=counter.bearer(Role.MAKER))
+
+    assert (own.status_code, own.text) == (window.status_code, window.text) == (200, own.text)
+    assert own.headers["content-type"].startswith("text/html")
+    assert (own.headers["cache-control"], "default-src 'none'" in own.headers["content-security-policy"]) == ("no-store", True)
+    for said in (
+        HE.person.name,
+        voucher["voucher_no"],
+        voucher["check_code"],
+        "12,479.86",
+        "供参考",
+        "至 2024-08-06 止",
+        "maker-44",
+    ):
+        assert said in own.text
+    assert HE.person.id_number not in own.text
+    assert code_of(others) == code_of(unknown) == (404, "NO_SUCH_VOUCHER")
+    assert code_of(fund) == (403, "WRONG_ROLE")
 
 
 async def test_a_voucher_of_somebody_who_is_not_on_record_is_refused(counter: Counter) -> None:

@@ -19,6 +19,7 @@ from services.origin_agency.funds import FundDesk
 from services.origin_agency.handlers import Handlers
 from services.records.approvals import Approvals
 from services.records.bank import BankAway
+from services.records.holds import Holds
 from services.rules.loader import load_tables
 from services.runtime.database import COUNTS
 from services.world.plan import ProvinceRecord
@@ -114,6 +115,7 @@ DOUBTS: dict[str, tuple[ProvinceRecord | None, ContactLetter | None, str]] = {
     "stranger": (None, None, "NO_RELATIONSHIP"),
     "wrong name": (HE, named("另一人"), "IDENTITY_MISMATCH"),
     "still contributing": (replace(HE, person=replace(HE.person, stopped_on=None)), None, "STILL_CONTRIBUTING"),
+    "another scheme": (replace(HE, person=replace(HE.person, scheme="120")), None, "WRONG_SCHEME"),
     "no account": (
         HE,
         a_letter(payee=payee_of("33").model_copy(update={"account_no": ""})),
@@ -138,6 +140,24 @@ async def test_what_would_be_returned_waits_for_two_persons(origin: Origin, doub
     await auto.desk.propose([case_id], "maker-1")
     assert (await auto.desk.approve([case_id], "checker-1")).done == 1
     assert [fact.code for fact in await auto.at.facts(ContactLetterReturned)] == [code]
+
+
+async def test_an_account_that_a_court_holds_is_answered_by_nobody_until_it_is_released(origin: Origin) -> None:
+    auto = automatic(origin)
+    await auto.at.importing(HE)
+    holds = Holds(auto.at.database, auto.at.agency, auto.at.ring, auto.desk.run_on)
+    person_ref = (await auto.at.record(HE.person.id_number)).person_ref
+    hold_id = await holds.propose(person_ref, "maker-1", ordered_by="court", reason="order 12")
+    await holds.approve([hold_id], "checker-1")
+
+    case_id = await auto.holding(a_letter(HE))
+
+    assert ((await auto.case(case_id)).state, auto.wakes) == (State.LETTER_HELD, [])
+    await holds.propose_release([hold_id], "maker-1", reason="order 13")
+    await holds.approve_release([hold_id], "checker-1")
+    await auto.desk.propose([case_id], "maker-1")
+    assert (await auto.desk.approve([case_id], "checker-1")).done == 1
+    assert (await auto.case(case_id)).state is State.FORM_ISSUED
 
 
 async def test_a_form_that_differs_from_the_ledger_waits_for_persons_and_holds_nobody_back(origin: Origin) -> None:
@@ -309,7 +329,7 @@ async def test_what_the_bank_gave_back_is_paid_again_by_persons_alone(origin: Or
     await auto.funds.collect()
     await auto.funds.pay()
 
-    assert (await auto.case(case_id)).state is State.FORM_ISSUED
+    assert (await auto.case(case_id)).state is State.PAYMENT_RETURNED
     assert len(auto.bank.orders) == 1
 
 
@@ -327,7 +347,7 @@ async def test_a_return_that_the_bank_shows_before_the_payment_is_booked_waits_f
     await auto.funds.collect()
 
     assert too_early == (1, State.REMITTANCE_ORDERED)
-    assert (await auto.case(case_id)).state is State.FORM_ISSUED
+    assert (await auto.case(case_id)).state is State.PAYMENT_RETURNED
     await the_books_agree(auto)
 
 

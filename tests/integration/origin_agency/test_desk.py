@@ -11,17 +11,23 @@ from contracts.documents import InformationForm, InformationFormDocument, Letter
 from contracts.envelope import new_id
 from contracts.events import (
     AccountOpened,
+    ArrearsNotified,
     ContactLetterReturned,
     DeadlineBreached,
+    DeadlineEscalated,
     DeadlineRecomputed,
     DeadlineReminded,
     InformationFormIssued,
 )
 from services.ledger.chart import POOLED_FUND, individual, transfers_payable
 from services.ledger.replay import trial_balance
+from services.origin_agency import store
 from services.origin_agency.case import State
 from services.origin_agency.desk import Refused
+from services.origin_agency.showing import shown
 from services.records.commands import ListResult
+from services.records.holds import Holds
+from services.records.vault import Vault
 from services.rules.deadlines import Calendar
 from services.world.plan import ProvinceRecord
 from tests.agencies import a_letter, known_in, somebody, tables
@@ -137,7 +143,7 @@ async def test_another_name_under_the_number_is_an_identity_mismatch(origin: Ori
 
 
 async def test_a_temporary_account_waits_for_the_paying_place(origin: Origin) -> None:
-    known = somebody(rows=[replace(row, kind="temporary") for row in HE.contributions])
+    known = somebody(born="19640315", rows=[replace(row, kind="temporary") for row in HE.contributions])
     await origin.at.importing(known)
     case_id = await origin.holding(a_letter(known))
 
@@ -170,7 +176,7 @@ async def test_a_letter_that_does_not_say_where_to_pay_goes_back_as_incomplete(o
 
 
 async def it_went_back(origin: Origin, case_id: str, code: str) -> None:
-    basis = tables().refusal(code).legal_basis
+    basis = tables().refusal(code, date(2024, 3, 1)).legal_basis
     assert (await origin.case(case_id)).state is State.RETURNED
     letter = (await origin.at.letters(LetterReturnDocument))[-1]
     assert isinstance(letter, LetterReturn)
@@ -259,7 +265,7 @@ async def test_no_form_of_nothing_is_issued_for_whoever_moved_away_since_the_pro
     [row] = (await origin.desk.approve([to_41], "checker-1")).rows
 
     assert (row.result, row.code) == ("refused", "ALREADY_TRANSFERRED_OUT")
-    assert row.legal_basis == tables().refusal("ALREADY_TRANSFERRED_OUT").legal_basis
+    assert row.legal_basis == tables().refusal("ALREADY_TRANSFERRED_OUT", date(2024, 3, 1)).legal_basis
 
 
 async def test_a_person_whose_record_comes_in_after_the_letter_is_known_from_then_on(origin: Origin) -> None:
@@ -368,3 +374,174 @@ async def test_a_due_date_counted_without_the_years_holidays_is_counted_again_wh
     [told] = await origin.at.facts(DeadlineRecomputed)
     assert (told.was_due_on, told.due_on) == (date(2024, 5, 27), date(2024, 5, 24))
     assert overdue == 1
+
+
+async def test_a_return_is_soft_only_for_a_code_that_can_be_cured_and_not_for_ever(origin: Origin) -> None:
+    await origin.at.importing(HE)
+    unknown, drawing = await origin.holding(a_letter(somebody(5))), await origin.holding(a_letter(somebody(6)))
+    await origin.at.importing(somebody(6, drawing_since=date(2023, 1, 1)))
+    plain = await origin.holding()
+
+    cured = await origin.desk.propose([unknown, drawing, plain], "maker-1", cure_days=15)
+    too_long = await origin.desk.propose([unknown], "maker-1", cure_days=16)
+
+    assert codes(cured) == {
+        unknown: ("done", "NO_RELATIONSHIP"),
+        drawing: ("refused", "NOT_CURABLE"),
+        plain: ("done", "HANDLING_PROPOSED"),  # there is nothing to cure: the form can be made
+    }
+    assert codes(too_long) == {unknown: ("refused", "CURE_TOO_LONG")}
+
+
+async def test_a_temporary_account_moves_when_the_paying_place_gathers_it(origin: Origin) -> None:
+    known = somebody(born="19640315", rows=[replace(row, kind="temporary") for row in HE.contributions])
+    await origin.at.importing(known)
+    case_id = await origin.holding(a_letter(known, gathering=True))
+
+    await origin.desk.propose([case_id], "maker-1")
+    result = await origin.desk.approve([case_id], "checker-1")
+
+    assert codes(result) == {case_id: ("done", "FORM_ISSUED")}
+    [form] = await origin.at.letters(InformationFormDocument)
+    assert isinstance(form, InformationForm)
+    # The employer's real 16 % of 150,000, above the uniform 12 % (Example 5); the account as in Example 3.
+    assert (form.items.account_fen, form.items.pool_fen, form.pool_from_temporary_fen) == (1_247_986, 2_400_000, 2_400_000)
+
+
+async def test_nobody_is_told_of_arrears_that_are_not_there_or_of_somebody_unknown(origin: Origin) -> None:
+    await origin.at.importing(HE)
+    his, nobodys = await origin.holding(), await origin.holding(a_letter(somebody(7)))
+
+    result = await origin.desk.notify_arrears([his, nobodys], "maker-1", pay_until=date(2024, 5, 20))
+
+    assert codes(result) == {his: ("refused", "NO_ARREARS"), nobodys: ("refused", "NO_RELATIONSHIP")}
+    with pytest.raises(Refused, match="PAY_UNTIL_PAST"):
+        await origin.desk.notify_arrears([his], "maker-1", pay_until=date(2024, 5, 5))
+
+
+async def test_a_notice_of_arrears_names_months_and_day_and_nobody_in_clear(origin: Origin) -> None:
+    unpaid = replace(HE.contributions[2], status="arrears", paid_on=None)
+    person = somebody(8, rows=(*HE.contributions[:2], unpaid))
+    await origin.at.importing(person)
+    case_id = await origin.holding(a_letter(person))
+
+    first = await origin.desk.notify_arrears([case_id], "maker-1", pay_until=date(2024, 5, 20))
+    second = await origin.desk.notify_arrears([case_id], "maker-1", pay_until=date(2024, 5, 21))
+
+    assert codes(first) == {case_id: ("done", "LETTER_HELD")}
+    assert codes(second) == {case_id: ("refused", "ALREADY_NOTIFIED")}
+    [told] = await origin.at.facts(ArrearsNotified)
+    assert (told.months, told.pay_until, told.actor) == (3, date(2024, 5, 20), "maker-1")
+    record = await origin.at.record(person.person.id_number)
+    keys = await origin.at.vault.keys([record.person_ref])
+    assert person.person.name.encode() in Vault.open(keys, record.person_ref, told.personal)
+    assert await origin.at.places_of(person.person.name, person.person.id_number) == {}
+
+
+async def test_a_silent_agency_is_reminded_then_overdue_then_told_to_the_supervisors_each_once(origin: Origin) -> None:
+    case_id = await origin.holding()
+    other = await origin.holding()
+    told: dict[int, list[str]] = {}
+
+    for day in range(7, 32):
+        origin.at.clock.move(origin.at.clock.now().replace(day=day, hour=9))
+        await origin.desk.look_at_clocks()
+        if day == 27:
+            early = await origin.desk.escalate([other], "maker-1")
+        told[day] = [message.data.type_name for message in await origin.at.told() if message.subject == case_id]
+
+    days = {name: min(day for day, names in told.items() if name in names) for name in told[31] if name.startswith("deadline")}
+    assert days == {"deadline.reminded": 17, "deadline.breached": 25, "deadline.escalated": 31}
+    assert [name for name in told[31] if name == "deadline.escalated"] == ["deadline.escalated"]
+    assert codes(early) == {other: ("done", "LETTER_HELD")}
+    assert {(fact.case_id, fact.actor) for fact in await origin.at.facts(DeadlineEscalated)} == {
+        (case_id, "clock"),
+        (other, "maker-1"),
+    }
+
+
+async def test_what_is_contributed_after_the_form_begins_a_relationship_of_its_own(origin: Origin) -> None:
+    await origin.at.importing(HE)
+    [case_id] = await origin.issued(HE)
+    later = replace(HE, contributions=(replace(HE.contributions[2], start="2024-04", end="2024-04"),))
+    await origin.at.importing(later)
+
+    await origin.order(case_id)
+    await origin.funds.pay()
+
+    record = await origin.at.record(HE.person.id_number)
+    assert [str(row.start) for segment in record.segments for row in segment.rows] == ["2024-04"]
+    assert record.here
+    assert await origin.at.balance_fen(record.person_ref) == 48_000
+
+
+async def hold(origin: Origin, *, release: bool = False) -> Holds:
+    """A court holds his account, two persons noting it; or it is released."""
+    holds = Holds(origin.at.database, origin.at.agency, origin.at.ring, origin.desk.run_on)
+    if release:
+        [held] = await holds.holds()
+        await holds.propose_release([held.hold_id], "maker-2", reason="order 13 lifts order 12")
+        assert (await holds.approve_release([held.hold_id], "checker-2")).done == 1
+    else:
+        record = await origin.at.record(HE.person.id_number)
+        hold_id = await holds.propose(record.person_ref, "maker-2", ordered_by="court", reason="order 12")
+        assert (await holds.approve([hold_id], "checker-2")).done == 1
+    return holds
+
+
+async def test_a_letter_about_an_account_that_is_held_goes_back_and_no_form_leaves(origin: Origin) -> None:
+    await origin.at.importing(HE)
+    case_id, late = await origin.holding(a_letter(HE)), await origin.holding(a_letter(HE, destination="41"), sender="41")
+    await origin.desk.propose([late], "maker-1")
+    await hold(origin)
+
+    proposed = await origin.desk.propose([case_id], "maker-1", cure_days=10)
+    returned = await origin.desk.approve([case_id, late], "checker-1")
+
+    assert codes(proposed) == {case_id: ("done", "JUDICIAL_OR_AUDIT_HOLD")}
+    assert codes(returned) == {
+        case_id: ("done", "JUDICIAL_OR_AUDIT_HOLD"),
+        late: ("refused", "JUDICIAL_OR_AUDIT_HOLD"),  # it was proposed before the court's order
+    }
+    [letter] = await origin.at.letters(LetterReturnDocument)
+    assert isinstance(letter, LetterReturn)
+    assert (letter.code, letter.curable_until) == ("JUDICIAL_OR_AUDIT_HOLD", date(2024, 5, 17))
+    assert await origin.at.facts(InformationFormIssued) == []
+
+
+async def test_while_an_account_is_held_the_clock_stands_is_seen_to_stand_and_runs_on_afterwards(origin: Origin) -> None:
+    await origin.at.importing(HE)
+    case_id = await origin.holding(a_letter(HE))
+    before = (await origin.case(case_id)).due
+    origin.at.clock.move(origin.at.clock.now().replace(day=8))
+    await hold(origin)
+
+    origin.at.clock.move(origin.at.clock.now().replace(month=6, day=3))
+    looked_at = await origin.desk.look_at_clocks()
+    seen = shown(origin.at.agency, await origin.case(case_id), held_since=date(2024, 5, 8))
+    await hold(origin, release=True)
+    case = await origin.case(case_id)
+    afterwards = shown(origin.at.agency, case)
+
+    assert looked_at == 0
+    assert (seen["held_since"], seen["clocks"]["stands"]) == ("2024-05-08", "JUDICIAL_OR_AUDIT_HOLD")
+    assert "司法或者审计" in seen["clocks"]["pauses"][0]["text"]["zh-CN"]
+    # Two of the fifteen working days were used by 8 May; the other thirteen are counted from 4 June, and 10 June is a holiday.
+    assert (before.due_on, case.due.due_on) == (date(2024, 5, 24), date(2024, 6, 21))
+    assert (case.breached, afterwards["held_since"], afterwards["clocks"]["stands"]) == (False, None, None)
+    [told] = await origin.at.facts(DeadlineRecomputed)
+    assert (told.was_due_on, told.due_on) == (before.due_on, case.due.due_on)
+
+
+async def test_the_supervisors_list_is_what_was_escalated(origin: Origin) -> None:
+    quiet, overdue = await origin.holding(), await origin.holding()
+    origin.at.clock.move(origin.at.clock.now().replace(day=27))
+    await origin.desk.look_at_clocks()
+    await origin.desk.escalate([overdue], "maker-1")
+
+    async with origin.at.database.transaction("test") as tx:
+        late = {row["case_id"] for row in await tx.fetch(store.SQL["list_cases"], None, True, 10, False, False)}
+        rows = await tx.fetch(store.SQL["list_cases"], None, False, 10, False, True)
+
+    assert late == {quiet, overdue}
+    assert [(row["case_id"], row["escalated"]) for row in rows] == [(overdue, True)]

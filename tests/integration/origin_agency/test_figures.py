@@ -83,4 +83,4 @@ async def test_what_has_ended_is_not_read(origin: InProcess, province_database: 
 
 
 def test_every_open_state_has_its_stage() -> None:
-    assert set(STAGES.values()) == {"handling", "remittance", "settlement"}
+    assert set(STAGES.values()) == {"handling", "remittance", "settlement", "recall"}

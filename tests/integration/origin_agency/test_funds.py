@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from contracts.banking import OrderTaken, RemittanceOrder, StatementLine
-from contracts.documents import CompletionDocument, CompletionNotice
+from contracts.documents import CompletionDocument, CompletionNotice, PaymentReturned, PaymentReturnedDocument
 from contracts.events import FundsRemitted, FundsReturned, RelationshipClosed
 from services.ledger.chart import BANK, transfers_payable
 from services.ledger.replay import trial_balance
@@ -161,10 +161,19 @@ async def test_what_the_bank_returns_is_owed_again_and_paid_again_once(origin: O
     await origin.funds.collect()
     await origin.funds.collect()
     owed_fen = await payable_fen(origin)
+    [early] = (await origin.desk.propose_remittances([case_id], "fund-1")).rows
+    await origin.correct_letter(case_id)
     await origin.order(case_id)
     await origin.funds.pay()
     await origin.funds.collect()
 
+    assert (early.result, early.code) == ("refused", "CORRECTED_LETTER_NEEDED")
+    assert "第八条" in (early.legal_basis or "")
+    [word] = await origin.at.letters(PaymentReturnedDocument)
+    assert isinstance(word, PaymentReturned)
+    assert (word.amount_fen, word.reason) == (SIX_FEN, "payee account refused")
+    one, other = origin.bank.orders.values()
+    assert (one.payee.account_no + "2", one.payee.account_name) == (other.payee.account_no, other.payee.account_name)
     [back] = await origin.at.facts(FundsReturned)
     first, second = await origin.at.facts(FundsRemitted)
     assert (back.amount_fen, back.reason, back.remittance_id) == (SIX_FEN, "payee account refused", first.remittance_id)
@@ -185,7 +194,7 @@ async def test_a_payment_that_came_back_cannot_be_paid_again_without_two_persons
 
     await origin.funds.pay()
 
-    assert (await origin.case(case_id)).state is State.FORM_ISSUED
+    assert (await origin.case(case_id)).state is State.PAYMENT_RETURNED
     assert len(origin.bank.orders) == 1
 
 
@@ -199,7 +208,7 @@ async def test_one_case_of_an_order_may_come_back_while_the_others_stay_paid(ori
     await origin.funds.collect()
 
     states = await origin.states()
-    assert [states[case] for case in cases] == ["REMITTED", "FORM_ISSUED", "REMITTED"]
+    assert [states[case] for case in cases] == ["REMITTED", "PAYMENT_RETURNED", "REMITTED"]
     assert await payable_fen(origin) == SIX_FEN
     await the_books_agree(origin)
 

@@ -12,6 +12,8 @@ from contracts.documents import (
     Document,
     InformationForm,
     InformationFormDocument,
+    LetterReturn,
+    LetterReturnDocument,
     PersonIdentity,
     Query,
     QueryDocument,
@@ -277,12 +279,69 @@ async def test_a_letter_for_a_destination_that_did_not_send_it_is_of_the_wrong_s
     assert await origin.states() == {}
 
 
-async def test_a_second_letter_of_a_case_is_unexpected(origin: Origin) -> None:
+async def test_a_letter_that_comes_again_or_late_is_receipted_and_changes_nothing(origin: Origin) -> None:
     case_id = await origin.holding()
+    await origin.correct_letter(case_id, version=3)
+    before = await origin.case(case_id)
 
-    await origin.hear(arriving_letter(origin.at, case_id=case_id))
+    await origin.hear(
+        arriving_letter(origin.at, case_id=case_id),
+        arriving_letter(origin.at, a_letter(letter_version=2, agency_phone="late"), case_id=case_id),
+        arriving_letter(origin.at, a_letter(letter_version=3, agency_phone="again"), case_id=case_id),
+    )
 
-    assert await origin.at.parked() == [(case_id, "unexpected", "the case has a letter already")]
+    assert await origin.case(case_id) == before
+    assert await origin.at.parked() == []
+    assert len(await origin.at.facts(DocumentReceived)) == 5
+    assert [fact.letter_version for fact in await origin.at.facts(ContactLetterReceived)] == [1, 3]
+
+
+async def test_a_corrected_letter_finds_the_person_whom_the_first_one_missed(origin: Origin) -> None:
+    await origin.at.importing(HE)
+    wrong = PersonIdentity(id_number="110101199001010015", name=HE.person.name)
+    case_id = await origin.holding(a_letter(person=wrong))
+    await origin.desk.propose([case_id], "maker-1", cure_days=10)
+    await origin.desk.approve([case_id], "checker-1")
+    returned = await origin.case(case_id)
+    origin.at.clock.move(origin.at.clock.now().replace(day=13))
+
+    await origin.correct_letter(case_id, person=PersonIdentity(id_number=HE.person.id_number, name=HE.person.name))
+    held = await origin.case(case_id)
+    await origin.desk.propose([case_id], "maker-1")
+    await origin.desk.approve([case_id], "checker-1")
+
+    assert (returned.state, returned.person_ref) == (State.RETURNED, None)
+    [told] = await origin.at.letters(LetterReturnDocument)
+    assert isinstance(told, LetterReturn)
+    assert (told.code, told.curable_until) == ("NO_RELATIONSHIP", date(2024, 5, 17))  # Saturday the 11th was worked
+    record = await origin.at.record(HE.person.id_number)
+    assert (held.state, held.person_ref, held.letter.letter_version) == (State.LETTER_HELD, record.person_ref, 2)
+    assert (held.received_on, held.due.due_on) == (date(2024, 5, 13), date(2024, 6, 3))
+    assert (await origin.case(case_id)).state is State.FORM_ISSUED
+    assert await origin.at.parked() == []
+
+
+async def test_a_corrected_letter_that_is_about_somebody_else_after_the_form_is_parked(origin: Origin) -> None:
+    await origin.at.importing(HE)
+    [case_id] = await origin.issued(HE)
+
+    await origin.correct_letter(case_id, person=PersonIdentity(id_number="110101199001010015", name="x"))
+
+    [(key, reason, detail)] = await origin.at.parked()
+    assert (key, reason) == (case_id, "unexpected")
+    assert detail.startswith("PERSON_DIFFERS")
+
+
+async def test_a_letter_that_was_addressed_to_another_agency_first_opens_a_case_here(origin: Origin) -> None:
+    await origin.at.importing(HE)
+    case_id = new_id()
+
+    await origin.hear(arriving_letter(origin.at, a_letter(letter_version=2), case_id=case_id))
+
+    case = await origin.case(case_id)
+    assert (case.state, case.letter.letter_version) == (State.LETTER_HELD, 2)
+    [held] = await origin.at.facts(ContactLetterReceived)
+    assert held.letter_version == 2
 
 
 async def test_a_letter_sealed_to_somebody_else_cannot_be_opened(origin: Origin) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,9 @@ from contracts.envelope import new_id
 from contracts.events import AccountOpened, ContributionRecorded, InterestCredited, RecordsImported
 from services.ledger.replay import trial_balance
 from services.records.csv_import import ParsedFiles
-from services.records.importing import CHUNK, Import, Importer, credit_interest, without_numbers
+from services.records.importing import CHUNK, Import, Importer, without_numbers
 from services.records.vault import PersonForgotten
-from services.rules.amounts import RatePending, compute
+from services.rules.amounts import compute
 from services.rules.identity import mask_id_number
 from services.world.files import write_provinces
 from services.world.people import Contribution
@@ -211,6 +212,25 @@ async def test_rows_whose_rates_do_not_even_pay_for_the_account_are_named(at: In
     assert [(error.column, error.line) for error in checked.errors] == [("employer_rate", 0)]
 
 
+async def test_a_temporary_account_is_one_by_the_rules_or_its_rows_are_refused_by_name(at: InProcess) -> None:
+    def on_a_temporary_account(born: str, **person: Any) -> ProvinceRecord:
+        return somebody(born=born, rows=[replace(row, kind="temporary") for row in HE.contributions], **person)
+
+    # Insured here since 2022: at 58, at 32, and at 58 where the household register is.
+    old, young = on_a_temporary_account("19640315"), on_a_temporary_account("19900315")
+    at_home = on_a_temporary_account("19640316", hukou="44")
+    people = [old, young, at_home]
+
+    checked = await Importer(at.database, at.agency).known(parsed(persons_csv(people), contributions_csv(people)))
+
+    assert [person.id_number for person in checked.persons] == [old.person.id_number]
+    assert [(error.column, error.value) for error in checked.errors] == [
+        ("kind", mask_id_number(person.person.id_number)) for person in (young, at_home)
+    ]
+    assert ["K4" in checked.errors[0].reason, "K1" in checked.errors[1].reason] == [True, True]
+    assert all("ACCOUNT_KIND_DIFFERS" in error.reason for error in checked.errors)
+
+
 async def test_who_is_left_out_for_contradicting_the_records_takes_nobody_else_along(at: InProcess) -> None:
     one = somebody()
     mask = mask_id_number(one.person.id_number)
@@ -238,59 +258,15 @@ async def test_months_since_the_last_import_are_added_to_the_record_and_the_acco
     await the_log_and_the_ledger_agree(at)
 
 
-async def test_the_year_end_run_credits_a_year_once(province_database: UrlOf, keys_database: UrlOf) -> None:
-    new_year = MONDAY.replace(year=2025, month=1, day=3)
-    people = [somebody(nth) for nth in range(5)]
-    async with in_process(province_database, keys_database) as at:
-        await at.importing(*people)
-        at.clock.move(new_year)
-
-        first = await credit_interest(at.database, at.agency, 2024)
-        again = await credit_interest(at.database, at.agency, 2024)
-
-        assert (first, again) == (5, 0)
-        expected = compute([segment_of(HE)], transfer_on=new_year.date(), province="44", tables=tables())
-        for known in people:
-            record = await at.record(known.person.id_number)
-            assert record.interest_through == 2024
-            assert await at.balance_fen(record.person_ref) == expected.account_fen > 1_247_986
-        assert [fact.year for fact in await at.facts(InterestCredited)].count(2024) == 5
-        await the_log_and_the_ledger_agree(at)
-
-
-async def test_an_import_books_the_interest_of_all_published_years_and_the_run_goes_on_from_there(at: InProcess) -> None:
+async def test_an_import_books_the_interest_of_all_published_years(at: InProcess) -> None:
     at.clock.move(MONDAY.replace(year=2027, month=2))
 
     await at.importing(HE)
 
     record = await at.record(HE.person.id_number)
     assert record.interest_through == 2025
-    with pytest.raises(RatePending) as pending:
-        await credit_interest(at.database, at.agency, 2026)
-    assert pending.value.year == 2026
-    assert (await at.record(HE.person.id_number)).interest_through == 2025
+    assert [fact.year for fact in await at.facts(InterestCredited)] == [2022, 2023, 2024, 2025]
     await the_log_and_the_ledger_agree(at)
-
-
-async def test_the_year_end_run_passes_over_whoever_has_moved_away(at: InProcess) -> None:
-    await at.importing(HE)
-    await at.rows("UPDATE records.persons SET state = 'moved'")
-    at.clock.move(MONDAY.replace(year=2025))
-
-    assert await credit_interest(at.database, at.agency, 2024) == 0
-
-
-async def test_the_year_end_run_comes_to_an_end_though_somebody_was_forgotten(
-    province_database: UrlOf, keys_database: UrlOf
-) -> None:
-    forgotten, other = somebody(1), somebody(2)
-    async with in_process(province_database, keys_database, keys_kept_s=0) as at:
-        await at.importing(forgotten, other)
-        await at.forget((await at.record(forgotten.person.id_number)).person_ref)
-        at.clock.move(MONDAY.replace(year=2025))
-
-        assert await credit_interest(at.database, at.agency, 2024) == 1
-        assert await credit_interest(at.database, at.agency, 2024) == 0
 
 
 async def test_a_forgotten_person_cannot_be_read_any_more_and_the_books_still_balance(
@@ -310,6 +286,6 @@ async def test_a_forgotten_person_cannot_be_read_any_more_and_the_books_still_ba
 
 
 def test_an_identity_number_in_the_wrong_column_is_masked_before_it_is_kept() -> None:
-    kept = without_numbers("somebody 41010119900315123X, 5000.00")
+    kept = without_numbers("somebody 41010119900315123X, 5000.00, DEU0000000G0123456")
 
-    assert kept == "somebody 410***********123X, 5000.00"
+    assert kept == "somebody 410***********123X, 5000.00, DEU***********3456"

@@ -1,5 +1,6 @@
 """An agency put together from its settings, or told by name what it lacks."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ async def test_an_agency_has_its_name_its_keys_and_the_law(stack: Stack, at: InP
     assert parts.agency.name == f"44/{service}"
     assert parts.agency.directory is parts.house.directory
     assert parts.agency.clock is parts.house.clock
-    assert parts.agency.tables.refusal("NO_RELATIONSHIP").uses
+    assert parts.agency.tables.refusal("NO_RELATIONSHIP", date(2024, 3, 1)).uses
     await parts.bank.close()
 
 

@@ -10,6 +10,7 @@ from services.records import store
 from services.records.importing import Import, Importer
 from services.world.plan import plan
 from tests.agencies import InProcess, contributions_csv, known_in, parsed, persons_csv
+from tests.builders import CASE
 from tests.unit.rules.builders import a_row, own
 
 HE = known_in("44")
@@ -72,11 +73,34 @@ async def test_a_closed_relationship_counts_nothing_here_any_more(at: InProcess)
     record = await at.record(HE.person.id_number)
 
     async with at.database.transaction("test") as tx:
-        await store.close(tx, at.vault, [record.person_ref])
+        await store.close(tx, at.vault, {record.person_ref: CASE})
 
     closed = await at.record(HE.person.id_number)
-    assert closed == replace(record, state="moved", segments=())
+    assert closed == replace(record, state="moved", segments=(), left=record.segments, left_with=CASE)
     assert not closed.has_paid
+
+
+async def test_an_account_that_was_paid_out_counts_nothing_here_any_more(at: InProcess) -> None:
+    await at.importing(HE)
+    record = await at.record(HE.person.id_number)
+
+    async with at.database.transaction("test") as tx:
+        await store.settle(tx, at.vault, [record.person_ref])
+
+    assert await at.record(HE.person.id_number) == replace(record, state="settled", segments=(), left=record.segments)
+
+
+async def test_a_relationship_that_comes_back_has_its_rows_again(at: InProcess) -> None:
+    await at.importing(HE)
+    record = await at.record(HE.person.id_number)
+    async with at.database.transaction("test") as tx:
+        await store.close(tx, at.vault, {record.person_ref: CASE})
+    closed = await at.record(HE.person.id_number)
+
+    async with at.database.transaction("test") as tx:
+        await store.change(tx, at.vault, [closed.reopened()])
+
+    assert await at.record(HE.person.id_number) == record
 
 
 async def test_nobody_asked_for_is_nobody_found(at: InProcess) -> None:

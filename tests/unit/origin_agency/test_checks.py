@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contracts.documents import PayeeAccount, PersonIdentity
-from services.origin_agency.checks import id_number_of, reason_to_return
+from contracts.documents import ContactLetter, PayeeAccount, PersonIdentity
+from services.origin_agency import checks
+from services.origin_agency.checks import id_number_of
 from services.records.model import Personal, Record
 from tests.builders import PERSON, a
 from tests.unit.origin_agency.builders import a_letter
-from tests.unit.rules.builders import a_row, own, tables
+from tests.unit.rules.builders import a_row, own, tables, with_death
 
 HE = a_letter().person
 
@@ -34,6 +36,11 @@ def a_record(**fields: Any) -> Record:
     return replace(stands, **fields)
 
 
+def reason_to_return(letter: ContactLetter, record: Record | None, *, on: date = date(2024, 5, 8)) -> str | None:
+    """Why a letter that is looked at on a day goes back."""
+    return checks.reason_to_return(letter, record, on=on, tables=tables())
+
+
 def test_whoever_has_stopped_contributing_may_leave() -> None:
     assert reason_to_return(a_letter(), a_record()) is None
 
@@ -42,6 +49,9 @@ def test_whoever_has_stopped_contributing_may_leave() -> None:
     ("code", "fields"),
     [
         ("ALREADY_TRANSFERRED_OUT", {"state": "moved"}),
+        ("WRONG_SCHEME", {"scheme": "120"}),
+        ("WRONG_SCHEME", {"scheme": "170", "drawing_since": date(2020, 1, 1)}),
+        ("WRONG_SCHEME", {"scheme": "MILITARY"}),
         ("ALREADY_DRAWING", {"drawing_since": date(2020, 1, 1)}),
         ("IDENTITY_MISMATCH", {"personal": a(Personal, id_number=HE.id_number, name="陈志遠")}),
         ("TEMP_ACCOUNT_NOT_TRANSFERABLE_NOW", {"account_kind": "temporary"}),
@@ -54,7 +64,17 @@ def test_a_record_that_cannot_move_is_returned_with_its_own_code(code: str, fiel
     found = reason_to_return(a_letter(), record)
 
     assert found == code
-    assert "return" in tables().refusal(code).uses
+    assert "return" in tables().refusal(code, date(2024, 3, 1)).uses
+
+
+def test_a_temporary_account_stays_sealed_until_the_paying_place_gathers_it() -> None:
+    temporary = a_record(account_kind="temporary")
+
+    on_a_move = reason_to_return(a_letter(), temporary)
+    gathered = reason_to_return(a_letter(gathering=True), temporary)
+    before_the_rule = reason_to_return(a_letter(), temporary, on=date(2016, 11, 27))
+
+    assert (on_a_move, gathered, before_the_rule) == ("TEMP_ACCOUNT_NOT_TRANSFERABLE_NOW", None, None)
 
 
 def test_somebody_who_is_not_on_record_has_no_relationship_here() -> None:
@@ -85,3 +105,12 @@ def test_an_identity_number_is_looked_up_in_its_normal_form_or_as_it_is(written:
     letter = a_letter(person=PersonIdentity(id_number=written, name="张三"))
 
     assert id_number_of(letter) == found
+
+
+def test_whether_a_death_sends_the_letter_back_is_a_row_of_the_table(tmp_path: Path) -> None:
+    dead, on = a_record(died_on=date(2024, 5, 5)), date(2024, 5, 8)
+    otherwise = with_death(tmp_path, "before_debit", "action", "cancel_and_settle", "finish_and_settle")
+
+    by_rule = [checks.reason_to_return(a_letter(), dead, on=on, tables=each) for each in (tables(), otherwise)]
+
+    assert by_rule == ["PERSON_DECEASED", None]

@@ -5,8 +5,18 @@ from typing import Any
 
 import pytest
 
+from contracts.asyncapi_document import SAYS
+from contracts.base import Fact
 from contracts.documents import ContactLetterDocument
-from contracts.events import AccountOpened, Completed, RecordsImported
+from contracts.events import (
+    AccountOpened,
+    Completed,
+    ContactLetterSent,
+    PaperKept,
+    RecordsImported,
+    RelocationDeclared,
+    YearEndBegun,
+)
 from services.messaging.outbox import Outbox
 from services.messaging.verification import Verifier
 from services.records.agency import Agency, receipt, subject_of
@@ -15,6 +25,17 @@ from services.runtime.clock import ScenarioClock
 from tests.builders import CASE, PERSON, a
 from tests.exchange import NOON, Exchange, received
 from tests.unit.rules.builders import tables
+
+# What the agencies decide; what is told of the quarantine is told by messaging.
+SAID = sorted(
+    {
+        fact
+        for agency in ("origin-agency", "destination-agency")
+        for fact in SAYS[agency]
+        if "quarantine_id" not in fact.model_fields
+    },
+    key=lambda fact: fact.type_name,
+)
 
 
 def an_agency(exchange: Exchange | None = None) -> Agency:
@@ -59,10 +80,29 @@ def test_a_log_is_signed_under_province_and_service() -> None:
     assert an_agency().name == "44/origin-agency"
 
 
-def test_a_fact_is_about_its_case_or_its_account_or_its_import() -> None:
+def test_a_fact_is_about_its_case_or_its_account_or_its_import_or_its_run_or_its_paper_or_its_submission() -> None:
     assert subject_of(a(Completed, case_id=CASE, person_ref=PERSON)) == CASE
     assert subject_of(a(AccountOpened, person_ref=PERSON)) == PERSON
     assert subject_of(a(RecordsImported, import_id="import-1")) == "import-1"
+    assert subject_of(a(YearEndBegun, run_id="run-1")) == "run-1"
+    assert subject_of(a(PaperKept, paper_id="paper-1", subject=CASE)) == "paper-1"
+    assert subject_of(a(RelocationDeclared, batch_id="batch-1")) == "batch-1"
+
+
+@pytest.mark.parametrize("kind", SAID, ids=lambda kind: kind.type_name)
+def test_whatever_an_agency_decides_has_a_subject(kind: type[Fact]) -> None:
+    about = {field: CASE for field in ("import_id", "run_id", "paper_id", "batch_id") if field in kind.model_fields}
+
+    assert subject_of(a(kind, **about)) in (CASE, PERSON)
+
+
+def test_a_fact_that_used_a_rule_names_the_rule_set_where_its_decision_has_not() -> None:
+    agency = an_agency()
+    ours, decided, without = a(ContactLetterSent), a(ContactLetterSent, rule_set="2019-01"), a(AccountOpened)
+
+    assert getattr(agency._ruled(ours), "rule_set", None) == tables().version
+    assert agency._ruled(decided) is decided
+    assert agency._ruled(without) is without
 
 
 def test_a_receipt_names_the_sender_the_place_in_its_log_and_the_exact_bytes() -> None:

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from services.records.commands import CaseList, ListResult, done, no_such_case, refused, same_person
+from services.records.commands import CaseList, ListResult, done, no_such_case, one_person, refused, refused_by, same_person
+from services.records.decisions import Refused
 from tests.builders import CASE, OTHER_CASE
 
 
@@ -25,6 +26,19 @@ def test_one_person_alone_is_refused_with_the_article_and_what_helps() -> None:
     assert (row.result, row.code) == ("refused", "SAME_PERSON")
     assert row.legal_basis == "社会保险经办条例 第三十七条"
     assert row.remedy
+
+
+def test_what_a_second_person_is_to_do_is_said() -> None:
+    error = one_person("approve the run")
+
+    assert (error.code, error.legal_basis) == ("SAME_PERSON", "社会保险经办条例 第三十七条")
+    assert error.remedy == "Let a second person approve the run."
+
+
+def test_a_row_that_a_rule_refused_says_what_the_rule_says() -> None:
+    error = Refused("RATE_PENDING", "not published", legal_basis="第十四条", remedy="wait")
+
+    assert refused_by(CASE, error) == refused(CASE, "RATE_PENDING", "not published", legal_basis="第十四条", remedy="wait")
 
 
 def test_an_unknown_case_is_refused_by_name() -> None:

@@ -16,7 +16,9 @@ from services.records.csv_import import (
     parse_files,
 )
 from services.rules.amounts import RowKind, RowStatus
+from services.rules.deemed_years import ALLOWANCE_NOTE, YEAR_ONLY_NOTE
 from services.rules.identity import Sex, check_character
+from services.rules.interest import principal_of
 from services.rules.months import Month
 from tests.unit.rules.builders import tables
 
@@ -139,6 +141,71 @@ def test_a_small_x_and_an_old_number_mean_the_same_person() -> None:
     assert list(parsed.contributions_by_id_number) == ["11010519491231002X"]
 
 
+GERMAN = "DEU0000000G0123456"
+HONGKONGER = number("81000019900315123")
+
+
+def with_birthdays(*rows: str) -> bytes:
+    """A persons file with the column that a file may leave out."""
+    return "\n".join([f"{PERSON_HEADER},birth_on", *rows, ""]).encode()
+
+
+def test_a_foreigner_has_a_birthday_beside_the_number_and_no_household_register() -> None:
+    row = a_person(GERMAN, hukou="")
+
+    parsed = parse(with_birthdays(f"{row},1985-06-30", f"{a_person()},", f"{a_person(SHE)},1982-02-20"), None)
+
+    assert parsed.errors == ()
+    found = [(each.id_number, each.hukou, each.sex, each.birth_on) for each in parsed.persons]
+    assert found == [
+        (GERMAN, "", Sex.FEMALE, date(1985, 6, 30)),
+        (HE, "41", Sex.MALE, None),
+        (SHE, "41", Sex.FEMALE, None),
+    ]
+    small = a_contribution(GERMAN.lower())
+    assert parse(None, contributions(small)).contributions_by_id_number.keys() == {GERMAN}
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        (f"{a_person(GERMAN, hukou='')},", "birth_on"),
+        (f"{a_person(GERMAN, hukou='')},30.6.1985", "birth_on"),
+        (f"{a_person(GERMAN, hukou='', first_insured_on='')},2031-06-30", "birth_on"),
+        (f"{a_person(GERMAN, hukou='', first_insured_on='1985-06-29')},1985-06-30", "first_insured_on"),
+        (f"{a_person(GERMAN, hukou='41')},1985-06-30", "hukou"),
+        (f"{a_person(number('91112419900315123'), sex='male', hukou='41')},", "hukou"),
+        (f"{a_person()},1990-03-16", "birth_on"),
+        (f"{a_person(hukou='')},", "hukou"),
+        (f"{a_person('CHN0000000G0123456', hukou='')},1985-06-30", "id_number"),
+    ],
+)
+def test_what_a_kind_of_number_cannot_have_is_named(row: str, column: str) -> None:
+    parsed = parse_files(with_birthdays(row), None, tables=tables(), on=date(2024, 5, 6))
+
+    assert {error.column for error in parsed.errors} == {column}
+    assert parsed.persons == ()
+    assert GERMAN not in str(parsed.errors)
+
+
+def test_a_file_without_the_column_has_nobody_whose_number_says_no_birthday() -> None:
+    assert places(parse(persons(a_person(GERMAN, hukou="")), None)) == [("persons", 2, "birth_on")]
+
+
+@pytest.mark.parametrize("hukou", ["", "81"])
+def test_somebody_from_hong_kong_may_leave_the_register_out(hukou: str) -> None:
+    parsed = parse(persons(a_person(HONGKONGER, sex="male", hukou=hukou)), None)
+
+    assert [(each.id_number, each.hukou, each.birth_on) for each in parsed.persons] == [(HONGKONGER, hukou, None)]
+
+
+def test_foreigners_numbers_are_read_since_their_rule_is_in_force() -> None:
+    rows = with_birthdays(f"{a_person(GERMAN, hukou='')},1985-06-30")
+
+    assert parse_files(rows, None, tables=tables(), on=date(2011, 10, 15)).errors == ()
+    assert [each.column for each in parse_files(rows, None, tables=tables(), on=date(2011, 10, 14)).errors] == ["id_number"]
+
+
 def test_rows_come_out_in_the_order_of_their_months() -> None:
     parsed = parse(None, contributions(a_contribution(start="2023-07"), a_contribution(start="2023-01", end="2023-06")))
 
@@ -163,6 +230,7 @@ def test_rows_come_out_in_the_order_of_their_months() -> None:
         ("monthly_wage", "0.00"),
         ("employer_rate", "16"),
         ("employer_rate", "1.5"),
+        ("employer_rate", "0.21"),
         ("employer_rate", "16%"),
         ("status", "unpaid"),
         ("kind", "other"),
@@ -222,6 +290,53 @@ def test_deemed_months_need_no_wage() -> None:
     parsed = parse(None, contributions(a_contribution(status="deemed", monthly_wage="0", employer_rate="0")))
 
     assert parsed.errors == ()
+
+
+def test_years_known_by_year_only_become_deemed_years_of_the_places_time_record() -> None:
+    row = a_contribution(status="by_year", start="1985-03", end="1987-06", monthly_wage="0", employer_rate="0")
+
+    rows = parse(None, contributions(row)).contributions_by_id_number[HE]
+
+    assert [(str(each.start), str(each.end)) for each in rows] == [
+        ("1985-03", "1985-12"),
+        ("1986-01", "1986-12"),
+        ("1987-01", "1987-06"),
+    ]
+    assert {(each.status, each.monthly_wage_fen, each.note) for each in rows} == {(RowStatus.DEEMED, 0, YEAR_ONLY_NOTE)}
+
+
+@pytest.mark.parametrize(
+    ("cells", "column", "said"),
+    [
+        ({"start": "1996-01", "end": "1998-02"}, "end", "1998-01..1998-02"),
+        ({"monthly_wage": "100"}, "status", "has money"),
+        ({"paid_on": "1986-01-01"}, "paid_on", "stands in a row"),
+    ],
+)
+def test_a_time_record_reaches_no_year_since_1998_and_carries_no_money(cells: dict[str, str], column: str, said: str) -> None:
+    usual = {"status": "by_year", "start": "1985-01", "end": "1985-12", "monthly_wage": "0", "employer_rate": "0"}
+
+    [error] = parse(None, contributions(a_contribution(**{**usual, **cells}))).errors
+
+    assert error.column == column
+    assert said in f"{error.value} {error.reason}"
+    assert error.remedy
+
+
+def test_a_soldiers_allowance_is_rows_of_actual_contributions_at_the_place_of_settlement() -> None:
+    row = a_contribution(status="allowance", start="2003-01", end="2003-12", monthly_wage="800.00", employer_rate="0")
+
+    [made] = parse(None, contributions(row)).contributions_by_id_number[HE]
+
+    assert (made.status, made.note, made.monthly_wage_fen, made.division) == (RowStatus.PAID, ALLOWANCE_NOTE, 80_000, "440100")
+    # It moves at 11 % of its base: twelve months of 88 yuan, before interest.
+    assert principal_of(made, tables()).account_fen == 12 * 8_800
+
+
+def test_an_allowance_without_a_base_is_refused_by_field() -> None:
+    row = a_contribution(status="allowance", start="2003-01", end="2003-12", monthly_wage="0", employer_rate="0")
+
+    assert places(parse(None, contributions(row))) == [("contributions", 2, "monthly_wage")]
 
 
 def test_all_errors_of_both_files_come_out_at_once_and_in_order() -> None:

@@ -81,6 +81,14 @@ def test_what_another_province_sent_is_counted_beside_the_own_rows() -> None:
     assert a_record(here).joined_by((there,)).segments == (here, there)
 
 
+def test_the_birthday_is_the_numbers_or_stands_beside_it() -> None:
+    citizen = a(Personal, id_number="11010519491231002X")
+    foreigner = a(Personal, id_number="DEU0000000G0123456", born_on=date(1985, 6, 30), hukou="")
+
+    assert (citizen.birth_on, foreigner.birth_on) == (date(1949, 12, 31), date(1985, 6, 30))
+    assert Personal.model_validate_json(foreigner.model_dump_json()) == foreigner
+
+
 def test_an_arrived_form_continues_with_its_balances_where_the_origin_stopped() -> None:
     segments = (own(a_row("2022-01", "2022-12"), a_row("2023-01", "2023-12", 600_000), a_row("2024-01", "2024-03", 600_000)),)
     there = compute(segments, transfer_on=date(2024, 5, 6), province="44", tables=tables())
