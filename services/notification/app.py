@@ -11,8 +11,9 @@ from services.notification.handlers import Handlers, concerns
 from services.notification.mailer import LEASE_S, Mailer
 from services.notification.notices import HEARD, Templates
 from services.notification.smtp import MailServer
+from services.records.rulebook import Rules
 from services.records.vault import Vault
-from services.rules.loader import load_tables
+from services.rules.loader import build_tables, read_contents
 from services.runtime.http import make_api
 from services.runtime.identity import TokenVerifier
 from services.runtime.logs import configure_logs
@@ -30,13 +31,17 @@ def app() -> FastAPI:
     house = House(settings, "notification")
     if house.keys_database is None:
         raise ValueError("KEYS_DATABASE_URL is missing: contacts are sealed under the persons' keys")
-    tables = load_tables(settings.tables_dir)
+    contents = read_contents(settings.tables_dir)
+    templates = Templates(build_tables(contents))
+    rules = Rules(house.database, templates, contents)
+    house.first("rules", rules.refresh)
+    house.every(settings.timer_poll_s, "rules", rules.refresh)
     mailer = Mailer(
         name=house.name,
         replica=settings.replica,
         database=house.database,
         vault=Vault(house.keys_database, b""),  # nobody is looked up by identity number here
-        templates=Templates(tables),
+        templates=templates,
         server=MailServer(settings.smtp_host, settings.smtp_port, sender=settings.mail_from),
         sender=settings.mail_from,
         clock=house.clock,
@@ -46,15 +51,22 @@ def app() -> FastAPI:
         figures=MailerFigures(house.figures.registry),
     )
     handlers = Handlers(
-        tables,
+        templates,
         domain=settings.mail_from.rpartition("@")[2],
         mailer=mailer.identity if settings.mail_dispatch else "",
         lease_s=LEASE_S if settings.mail_dispatch else 0.0,  # what is in nobody's hand need not wait for anybody
         hand=mailer.hand,
+        refresh=rules.refresh,
     )
     house.consume(topics.journal(settings.province), concerns=concerns, wants=HEARD, work=handlers.facts)
     if settings.mail_dispatch:
-        house.also_run("mailer", mailer.run, busy=lambda: mailer.busy)
+
+        async def write() -> None:
+            await house.database.open_when_there()
+            await rules.refresh()  # before the first letter: what is queued may be in words that were imported
+            await mailer.run()
+
+        house.also_run("mailer", write, busy=lambda: mailer.busy)
 
     async def ready() -> dict[str, str | None]:
         return {**await house.ready(), "mail": mailer.waits_for if settings.mail_dispatch else None}

@@ -50,6 +50,7 @@ class Failure(StrEnum):
     NO_EMAIL_ADDRESS = "NO_EMAIL_ADDRESS"
     INVALID_EMAIL_ADDRESS = "INVALID_EMAIL_ADDRESS"
     PERSON_FORGOTTEN = "PERSON_FORGOTTEN"
+    PERSON_DECEASED = "PERSON_DECEASED"
     CONTACT_UNREADABLE = "CONTACT_UNREADABLE"
     NO_WORDS = "NO_WORDS"
     MAIL_REFUSED = "MAIL_REFUSED"
@@ -248,7 +249,7 @@ class Mailer:
     async def _send(self, notice: Claimed, keys: Mapping[str, bytes]) -> Outcome:
         try:
             personal, contact = _opened(notice, keys)
-            to = _address(personal)
+            to = _address(personal.employer_email if notice.said.recipient == "employer" else personal.email)
             rendered = self._templates.render(notice.template, notice.template_version, contact.language, notice.said)
             mail = e_mail(
                 rendered,
@@ -359,6 +360,7 @@ class Mailer:
                 notice_id=notice.notice_id,
                 event_id=notice.event_id,
                 channel=CHANNEL,
+                recipient=notice.said.recipient,
                 template=notice.template,
                 template_version=notice.template_version,
                 language=notice.contact.language,
@@ -374,6 +376,7 @@ class Mailer:
                 notice_id=notice.notice_id,
                 event_id=notice.event_id,
                 channel=CHANNEL,
+                recipient=notice.said.recipient,
                 template=notice.template,
                 reason=str(outcome.reason),
             )
@@ -393,6 +396,8 @@ def _stop_if_asked() -> None:
 
 def _opened(notice: Claimed, keys: Mapping[str, bytes]) -> tuple[Personal, store.Contact]:
     contact = notice.contact
+    if notice.deceased and notice.said.recipient == "person":
+        raise NotDeliverable(Failure.PERSON_DECEASED)
     if contact is None:
         raise NotDeliverable(Failure.NO_CONTACT)
     try:
@@ -403,9 +408,9 @@ def _opened(notice: Claimed, keys: Mapping[str, bytes]) -> tuple[Personal, store
         raise NotDeliverable(Failure.CONTACT_UNREADABLE) from error
 
 
-def _address(personal: Personal) -> str:
-    if not personal.email:
+def _address(email: str | None) -> str:
+    if not email:
         raise NotDeliverable(Failure.NO_EMAIL_ADDRESS)
-    if _ADDRESS.fullmatch(personal.email) is None:
+    if _ADDRESS.fullmatch(email) is None:
         raise NotDeliverable(Failure.INVALID_EMAIL_ADDRESS)
-    return personal.email
+    return email

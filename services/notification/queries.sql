@@ -4,6 +4,12 @@ SELECT *
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     ON CONFLICT (contact_id) DO NOTHING;
 
+-- keep_deaths --
+INSERT INTO notification.deceased (person_ref, event_id)
+SELECT *
+  FROM unnest($1::text[], $2::text[])
+    ON CONFLICT (person_ref) DO NOTHING;
+
 -- queue --
 -- A notice that need not wait for an earlier one of its case is at once in the hand of the mailer of this process.
 -- LIMIT keeps the question a look into the index for each case: NOT EXISTS would read everything that is queued.
@@ -13,26 +19,28 @@ WITH given AS MATERIALIZED (
                       WHERE earlier.case_id = given.case_id
                         AND earlier.state = 'queued'
                       LIMIT 1) IS NULL AS free
-      FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::int[], $11::text[], $12::text[],
-                  $13::timestamptz[])
+      FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[], $10::text[], $11::text[],
+                  $12::timestamptz[], $13::text[])
            WITH ORDINALITY AS given (notice_id, event_id, case_id, person_ref, contact_id, template, template_version, said,
-                                     message_id, occurred_at, place)
+                                     message_id, occurred_at, channel, place)
 ), added AS (
     INSERT INTO notification.notices (notice_id, event_id, channel, case_id, person_ref, contact_id, template, template_version,
                                       said, message_id, occurred_at, claimed_by, not_before)
-    SELECT g.notice_id, g.event_id, $1, g.case_id, g.person_ref, g.contact_id, g.template, g.template_version, g.said,
-           g.message_id, g.occurred_at, CASE WHEN g.free THEN $2 END,
-           CASE WHEN g.free THEN now() + make_interval(secs => $3) ELSE now() END
+    SELECT g.notice_id, g.event_id, g.channel, g.case_id, g.person_ref, g.contact_id, g.template, g.template_version, g.said,
+           g.message_id, g.occurred_at, CASE WHEN g.free THEN $1 END,
+           CASE WHEN g.free THEN now() + make_interval(secs => $2) ELSE now() END
       FROM given AS g
      ORDER BY g.place
         ON CONFLICT DO NOTHING
     RETURNING *
 )
 SELECT c.seq, c.notice_id, c.event_id, c.case_id, c.person_ref, c.template, c.template_version, c.said, c.message_id,
-       c.occurred_at, c.attempts, 0::float8 AS age_s, k.person_ref AS contact_ref, k.language, k.personal
+       c.occurred_at, c.attempts, 0::float8 AS age_s, k.person_ref AS contact_ref, k.language, k.personal,
+       d.person_ref IS NOT NULL AS deceased
   FROM added AS c
   LEFT JOIN notification.contacts AS k USING (contact_id)
- WHERE c.claimed_by = $2
+  LEFT JOIN notification.deceased AS d ON d.person_ref = c.person_ref
+ WHERE c.claimed_by = $1
  ORDER BY c.seq;
 
 -- claim --
@@ -59,9 +67,10 @@ WITH chosen AS (
 )
 SELECT c.seq, c.notice_id, c.event_id, c.case_id, c.person_ref, c.template, c.template_version, c.said, c.message_id,
        c.occurred_at, c.attempts, extract(epoch FROM now() - c.queued_at)::float8 AS age_s, k.person_ref AS contact_ref,
-       k.language, k.personal
+       k.language, k.personal, d.person_ref IS NOT NULL AS deceased
   FROM claimed AS c
   LEFT JOIN notification.contacts AS k USING (contact_id)
+  LEFT JOIN notification.deceased AS d ON d.person_ref = c.person_ref
  ORDER BY c.seq;
 
 -- record --

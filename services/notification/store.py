@@ -10,7 +10,7 @@ import asyncpg
 
 from contracts.base import Contract, SealedForPerson
 from services.messaging.outbox import Outgoing
-from services.notification.notices import CHANNEL, Language, Notice, Said
+from services.notification.notices import Language, Notice, Said
 from services.runtime.database import Transaction, queries
 
 SQL = queries(__file__)
@@ -36,7 +36,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notice that this mailer has in hand. `contact` is None where no fact of the case ever named one."""
+    """A notice that this mailer has in hand.
+
+    `contact` is None where no fact of the case ever named one. `deceased` says that the person's death was reported.
+    """
 
     notice_id: str
     event_id: str
@@ -50,6 +53,7 @@ class Claimed:
     attempts: int
     age_s: float
     contact: Contact | None
+    deceased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Shown(Contract):
 
     notice_id: str
     event_id: str
-    channel: Literal["email"]
+    channel: Literal["email", "employer_email"]
     template: str
     template_version: int
     message_id: str
@@ -89,8 +93,14 @@ async def keep_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
         tx.defer(SQL["keep_contacts"], *(list(column) for column in zip(*rows, strict=True)))
 
 
+async def keep_deaths(tx: Transaction, deaths: Mapping[str, str]) -> None:
+    """Keep who has died and by which event it was reported, in one statement; the first report stays."""
+    if deaths:
+        tx.defer(SQL["keep_deaths"], list(deaths), list(deaths.values()))
+
+
 async def queue(tx: Transaction, notices: Sequence[Notice], *, mailer: str = "", lease_s: float = 0.0) -> list[Claimed]:
-    """Queue notices in their order, in one statement; an event's notice is queued once.
+    """Queue notices in their order, in one statement; an event's notice is queued once on a channel.
 
     Those that need not wait for an earlier one of their case are in the hand of `mailer` at once, and returned.
     """
@@ -108,11 +118,12 @@ async def queue(tx: Transaction, notices: Sequence[Notice], *, mailer: str = "",
             item.said.model_dump_json(),
             item.message_id,
             item.occurred_at,
+            item.channel,
         )
         for item in notices
     ]
     columns = (list(column) for column in zip(*rows, strict=True))
-    return [_claimed(row) for row in await tx.fetch(SQL["queue"], CHANNEL, mailer or None, lease_s, *columns)]
+    return [_claimed(row) for row in await tx.fetch(SQL["queue"], mailer or None, lease_s, *columns)]
 
 
 async def claim(tx: Transaction, mailer: str, *, lease_s: float, limit: int) -> list[Claimed]:
@@ -140,6 +151,7 @@ def _claimed(row: asyncpg.Record) -> Claimed:
         contact=None
         if personal is None
         else Contact(row["notice_id"], row["contact_ref"], row["language"], SealedForPerson.model_validate_json(personal)),
+        deceased=row["deceased"],
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,7 +11,20 @@ from contracts import topics
 from contracts.base import Fact
 from contracts.directory import NO_CHECKPOINT, DirectoryEntry, PublicKey
 from contracts.envelope import Envelope, encode
-from contracts.events import FundsRemitted, MessageParked, QuarantineReason, VoucherIssued
+from contracts.events import (
+    ArrearsNotified,
+    Completed,
+    DeathReported,
+    DoubleDrawingSettled,
+    EndingNotified,
+    FundsRemitted,
+    MessageParked,
+    NoticeDelivered,
+    NoticeFailed,
+    NotMovableNotified,
+    QuarantineReason,
+    VoucherIssued,
+)
 from contracts.statuses import Status
 from services.messaging.directory import Directory, sign_entry
 from services.messaging.handler import BatchHandler, Poison
@@ -22,11 +36,16 @@ from services.messaging.signing import Signer, fingerprint, key_id, public_hex
 from services.messaging.verification import Verifier
 from services.notification import store
 from services.notification.handlers import Handlers, concerns
-from services.notification.notices import HEARD
+from services.notification.notices import HEARD, Templates
 from services.notification.store import Claimed, Shown
+from services.records.rulebook import SQL as RULE_SQL
+from services.records.rulebook import Rules
+from services.rules.loader import read_contents
+from services.rules.table_import import read_rows
 from services.runtime.clock import Clock
-from services.runtime.database import COUNTS
+from services.runtime.database import COUNTS, Database
 from tests.builders import a
+from tests.integration.conftest import UrlOf
 from tests.integration.notification.conftest import DOMAIN, NOON, TABLES, World, applied, letter_sent, public, received, said
 
 
@@ -40,7 +59,11 @@ class Desk:
     root: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     def __post_init__(self) -> None:
-        self.handlers = Handlers(TABLES, domain=DOMAIN, mailer="44/notification.0", lease_s=60, hand=self.handed.append)
+        self.law = Templates(TABLES)
+        self.rules = Rules(self.world.database, self.law, read_contents())
+        self.handlers = Handlers(
+            self.law, domain=DOMAIN, mailer="44/notification.0", lease_s=60, hand=self.handed.append, refresh=self.rules.refresh
+        )
         directory = Directory(fingerprint(public_hex(self.root)))
         public_key = public_hex(self.key)
         directory.learn(
@@ -166,6 +189,120 @@ async def test_a_voucher_is_told_to_the_person_it_was_issued_to(desk: Desk) -> N
     assert desk.world.postbox.to() == ["zhang@mail.example"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "template", "more"),
+    [(NotMovableNotified, "not_movable", {"reasons": ("STILL_CONTRIBUTING",)}), (ArrearsNotified, "arrears", {})],
+)
+async def test_what_an_origin_alone_knows_is_told_although_it_has_no_contacts_of_the_case(
+    desk: Desk, kind: type[Fact], template: str, more: dict[str, object]
+) -> None:
+    contact = await desk.world.contact(language="en")
+    case_id = str(uuid4())
+    message = said(a(kind, case_id=case_id, person_ref=contact.person_ref, language="en", personal=contact.personal, **more))
+
+    await desk.batches.handle(desk.published([message]))
+
+    async with desk.world.running(desk.world.mailer()):
+        await desk.world.until_states("delivered")
+    [notice] = await desk.of_case(case_id)
+    assert (notice.template, notice.event_id) == (template, message.id)
+    assert desk.world.postbox.to() == ["zhang@mail.example"]
+
+
+async def test_the_notice_before_a_relationship_ends_finds_its_person_without_a_case(desk: Desk) -> None:
+    contact = await desk.world.contact(language="zh-CN")
+    fact = a(EndingNotified, person_ref=contact.person_ref, ground="nationality_lost", personal=contact.personal)
+    message = said(fact)
+
+    await desk.batches.handle(desk.published([message]))
+
+    async with desk.world.running(desk.world.mailer()):
+        await desk.world.until_states("delivered")
+    [notice] = await desk.of_case(contact.person_ref)
+    assert (notice.template, notice.event_id) == ("ending", message.id)
+    assert desk.world.postbox.to() == ["zhang@mail.example"]
+
+
+async def test_whoever_drew_two_pensions_is_told_how_it_was_settled_without_a_case(desk: Desk) -> None:
+    contact = await desk.world.contact(language="zh-CN")
+    reasons = ("DOUBLE_KEEP_ONE", "DOUBLE_SET_OFF")
+    fact = a(DoubleDrawingSettled, person_ref=contact.person_ref, keeps="44", reasons=reasons, personal=contact.personal)
+    message = said(fact)
+
+    await desk.batches.handle(desk.published([message]))
+
+    async with desk.world.running(desk.world.mailer()):
+        await desk.world.until_states("delivered")
+    [notice] = await desk.of_case(contact.person_ref)
+    assert (notice.template, notice.event_id) == ("double_drawing", message.id)
+    assert desk.world.postbox.to() == ["zhang@mail.example"]
+
+
+async def test_the_employer_who_applied_is_written_to_at_the_end_and_the_person_as_ever(desk: Desk) -> None:
+    contact = await desk.world.contact(email="li@mail.example", employer_email="personnel@mail.example")
+    end = a(
+        Completed,
+        case_id=contact.contact_id,
+        person_ref=contact.person_ref,
+        public=public(Status.COMPLETED, due_on=None, employer_told=True),
+    )
+
+    await desk.batches.handle(desk.published([said(applied(contact)), said(end)]))
+
+    async with desk.world.running(desk.world.mailer()):
+        await desk.world.until_states("delivered")
+    notices = await desk.of_case(contact.contact_id)
+    assert [(notice.template, notice.channel) for notice in notices] == [
+        ("status", "email"),
+        ("status", "email"),
+        ("employer", "employer_email"),
+    ]
+    assert desk.world.postbox.to() == ["li@mail.example", "li@mail.example", "personnel@mail.example"]
+    evidence = (await desk.world.told()).of(NoticeDelivered)
+    assert [fact.recipient for fact in evidence] == ["person", "person", "employer"]
+    assert "personnel" not in str([fact.model_dump() for fact in evidence])
+
+
+async def test_the_employers_notice_is_in_hand_at_once_although_the_persons_own_is_too(desk: Desk) -> None:
+    contact = await desk.world.contact(employer_email="personnel@mail.example")
+    shown = public(Status.COMPLETED, due_on=None, employer_told=True)
+    end = a(Completed, case_id=contact.contact_id, person_ref=contact.person_ref, public=shown)
+
+    await desk.batches.handle(desk.published([said(end)]))
+
+    assert [[notice.template for notice in handed] for handed in desk.handed] == [["status", "employer"]]
+
+
+async def test_nobody_is_written_to_about_their_own_death_and_what_waits_is_not_sent(desk: Desk) -> None:
+    contact, other = await desk.world.contact(email="li@mail.example"), await desk.world.contact()
+    case, person = contact.contact_id, contact.person_ref
+    death = a(DeathReported, case_id=case, person_ref=person, public=public(Status.CANCELLED))
+    voucher = a(VoucherIssued, person_ref=person, language="zh-CN", personal=contact.personal)
+    messages = [said(applied(contact)), said(applied(other)), said(death), said(letter_sent(case, person, Status.CANCELLED))]
+
+    await desk.batches.handle(desk.published(messages))
+    await desk.batches.handle(desk.published([said(voucher)]))
+    async with desk.world.running(desk.world.mailer()):
+        await desk.world.until_states("delivered", "failed")
+
+    assert desk.world.postbox.to() == ["zhang@mail.example"]
+    assert {notice.reason for notice in await desk.of_case(case)} == {"PERSON_DECEASED"}
+    failed = (await desk.world.told()).of(NoticeFailed)
+    assert len(failed) == 4
+    assert {fact.reason for fact in failed} == {"PERSON_DECEASED"}
+
+
+async def test_a_death_that_is_reported_again_changes_nothing(desk: Desk) -> None:
+    contact = await desk.world.contact()
+    reports = [said(a(DeathReported, case_id=contact.contact_id, person_ref=contact.person_ref)) for _ in range(2)]
+
+    await desk.batches.handle(desk.published(reports))
+    await desk.batches.handle(desk.published(reports))
+
+    async with desk.world.database.transaction("test") as tx:
+        assert await tx.value("SELECT count(*) FROM notification.deceased") == 1
+
+
 async def test_what_is_not_ours_is_passed_over_by_its_header_undecoded(desk: Desk) -> None:
     contact = await desk.world.contact()
     fact = a(FundsRemitted, case_id=contact.contact_id, person_ref=contact.person_ref, public=public(Status.FUND_IN_TRANSIT))
@@ -196,6 +333,70 @@ async def test_a_fact_without_words_waits_in_quarantine_with_its_case_and_holds_
     assert [notice.event_id for notice in await desk.of_case(well.contact_id)] == [messages[3].id]
     parked = (await desk.world.told()).of(MessageParked)
     assert [fact.reason for fact in parked] == [QuarantineReason.UNEXPECTED, QuarantineReason.BEHIND_PARKED]
+
+
+A_NEW_REFUSAL = """[[refusal]]
+code = "NO_SUCH_REASON"
+rule = ""
+uses = ["admission"]
+curable = false
+legal_basis = "the notice of 2027"
+reason_zh = "新通知"
+reason_en = "By the notice of 2027."
+remedy_zh = "请咨询经办机构。"
+remedy_en = "Ask the agency."
+effective_from = 2024-01-01
+effective_to = "open"
+source = "the notice of 2027"
+confidence = "found"
+"""
+
+
+async def test_a_reason_that_was_imported_a_moment_ago_has_its_words(desk: Desk, province_database: UrlOf) -> None:
+    contact = await desk.world.contact()
+    refused = letter_sent(contact.contact_id, contact.person_ref).model_copy(
+        update={"public": public(Status.REJECTED, code="NO_SUCH_REASON")}
+    )
+    before = desk.law.tables.version
+    await imported(A_NEW_REFUSAL, province_database("p44_origin_agency"))
+
+    await desk.batches.handle(desk.published([said(refused)]))
+
+    [notice] = await desk.of_case(contact.contact_id)
+    assert notice.template == "refusal"
+    assert desk.law.tables.version != before
+    [handed] = desk.handed[-1]
+    letter = desk.law.render(handed.template, handed.template_version, "en", handed.said)
+    assert "By the notice of 2027." in letter.body
+    assert (await desk.world.told()).of(MessageParked) == []
+
+
+async def imported(text: str, url: str) -> None:
+    """An operator imports rows at the origin agency of the province, under its own role."""
+    database = Database(url, name="origin-agency")
+    new = read_rows(text, "toml", read_contents())
+    row = (
+        1,
+        "import-1",
+        new.table,
+        "toml",
+        text,
+        "",
+        "0" * 64,
+        new.effective_from,
+        len(new.rows),
+        False,
+        "",
+        "before",
+        "after",
+        "o",
+    )
+    try:
+        await database.open()
+        async with database.transaction("rules") as tx:
+            assert await tx.value(RULE_SQL["add_rule_import"], *row) == 1
+    finally:
+        await database.close()
 
 
 async def test_the_work_refuses_a_fact_without_words_by_name(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 from contracts.events import NoticeDelivered, NoticeFailed
 from contracts.statuses import Status
 from services.notification import store
-from services.notification.notices import CHANNEL, message_id
+from services.notification.notices import CHANNEL, VERSIONS, Template, message_id
 from services.notification.smtp import MailServer
 from services.notification.store import State
 from services.runtime.database import COUNTS
@@ -31,7 +31,7 @@ async def test_a_queued_notice_is_sent_and_its_evidence_told(world: World) -> No
     [fact] = told.of(NoticeDelivered)
     assert (fact.case_id, fact.person_ref, fact.event_id) == (contact.contact_id, contact.person_ref, event)
     assert fact.message_id == str(mail["Message-ID"])
-    assert (fact.template, fact.template_version, fact.language) == ("status", 1, "zh-CN")
+    assert (fact.template, fact.template_version, fact.language) == ("status", VERSIONS[Template.STATUS], "zh-CN")
     assert fact.evidence == "2.0.0 Ok: queued for <(address)>"
     assert told.facts[0].causationid == event
     assert told.facts[0].subject == contact.contact_id
