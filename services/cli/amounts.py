@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from services.cli import EXIT_CODES, ExitCode, fail, print_json
 from services.records.csv_import import Language, Person, RowError, parse_files
+from services.rules.adjustment import RateAdjustment, rate_adjustment
 from services.rules.amounts import (
     Amounts,
     Item,
@@ -33,7 +35,8 @@ from services.rules.months import Month, MonthInvalid
 HELP = f"""Compute what a transfer would move, items ①–⑥, line by line, each with its rule and source.
 
 The rows are taken as the record that one province holds; its own two digits decide which rates apply, unless \
---province says otherwise. The persons file adds the personal balance of 1997.
+--province says otherwise. The persons file adds the personal balance of 1997. --interim says at which rates a form was \
+issued for years whose own rate was not published; the answer then holds what is still owed at the published ones.
 
 Example: jiexu amounts contributions.csv --on 2024-04 --persons persons.csv
 
@@ -57,11 +60,15 @@ def amounts(
     ] = None,
     tables: Annotated[Path | None, typer.Option("--tables", help="Directory whose tables take the place of ours.")] = None,
     province: Annotated[str | None, typer.Option("--province", help="Province that holds the record, two digits.")] = None,
+    interim: Annotated[
+        list[str] | None, typer.Option("--interim", help="YEAR=RATE at which a form was issued, 2026=0.015.")
+    ] = None,
     language: Annotated[Language, typer.Option("--language", help="Language of the explanation.")] = Language.ENGLISH,
     as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON, in both languages.")] = False,
 ) -> None:
     """Compute what a transfer would move, items ①–⑥, line by line, each with its rule and source."""
     transfer_on = _transfer_day(on)
+    issued_at = _interim_rates(interim or ())
     try:
         rules = load_tables(tables)
         if province is not None:
@@ -86,7 +93,7 @@ def amounts(
         disable=not watching.is_terminal or len(parsed.contributions_by_id_number) < 1000,
     ):
         holder = province or _province_of(rows)
-        answers.append(_answer(id_number, rows, people, transfer_on, holder, rules))
+        answers.append(_answer(id_number, rows, people, transfer_on, holder, rules, issued_at))
 
     if as_json:
         print_json({"transfer_on": transfer_on.isoformat(), "rule_set": rules.version, "persons": answers})
@@ -112,6 +119,17 @@ def _transfer_day(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is neither YYYY-MM nor YYYY-MM-DD", param_hint="--on") from None
 
 
+def _interim_rates(texts: Sequence[str]) -> dict[int, Decimal]:
+    found: dict[int, Decimal] = {}
+    for text in texts:
+        year, _, rate = text.partition("=")
+        try:
+            found[int(year)] = Decimal(rate)
+        except (ValueError, InvalidOperation):
+            raise typer.BadParameter(f"{text!r} is not YEAR=RATE, like 2026=0.015", param_hint="--interim") from None
+    return found
+
+
 def _province_of(rows: tuple[YearRow, ...]) -> str:
     provinces = sorted({row.division[:2] for row in rows})
     if len(provinces) > 1:
@@ -129,6 +147,7 @@ def _answer(
     transfer_on: date,
     province: str,
     rules: Tables,
+    issued_at: Mapping[int, Decimal],
 ) -> dict[str, Any]:
     person = people.get(id_number)
     balance_fen = person.personal_balance_1997_fen if person is not None else 0
@@ -136,11 +155,16 @@ def _answer(
     try:
         segment = Segment(1997, balance_fen, 0, rows) if balance_fen else Segment(None, 0, 0, rows)
         computed = compute([segment], transfer_on=transfer_on, province=province, tables=rules)
+        owed = (
+            rate_adjustment([segment], transfer_on=transfer_on, province=province, tables=rules, interim=issued_at)
+            if issued_at
+            else None
+        )
     except RecordInvalid as error:
         return {**shown, "outcome": _Outcome.INVALID, "error": type(error).__name__, "reason": str(error)}
     except RatePending as error:
         return {**shown, "outcome": _Outcome.RATE_PENDING, "year": error.year, "reason": str(error)}
-    return {**shown, "outcome": _Outcome.COMPUTED, **_as_json(computed)}
+    return {**shown, "outcome": _Outcome.COMPUTED, **_as_json(computed), **({"adjustment": _adjustment(owed)} if owed else {})}
 
 
 def _as_json(computed: Amounts) -> dict[str, Any]:
@@ -157,11 +181,14 @@ def _as_json(computed: Amounts) -> dict[str, Any]:
             "total_fen": computed.total_fen,
         },
         "pool_from_temporary_fen": computed.pool_from_temporary_fen,
+        "pool_interest_fen": computed.pool_interest_fen,
+        "interim_rates": {str(year): str(rate) for year, rate in computed.interim.items()},
         "years": [
             {
                 "segment": statement.segment,
                 "year": statement.year,
                 "rate": None if statement.rate is None else str(statement.rate),
+                "interim": statement.interim,
                 "before_1998": _part(statement.before_1998),
                 "since_1998": _part(statement.since_1998),
             }
@@ -180,6 +207,21 @@ def _as_json(computed: Amounts) -> dict[str, Any]:
             }
             for step in computed.steps
         ],
+    }
+
+
+def _adjustment(owed: RateAdjustment) -> dict[str, Any]:
+    return {
+        "items": {
+            "before_1998_fen": owed.items.before_1998_fen,
+            "until_last_year_fen": owed.items.until_last_year_fen,
+            "this_year_fen": owed.items.this_year_fen,
+            "account_fen": owed.items.account_fen,
+            "pool_fen": owed.items.pool_fen,
+            "total_fen": owed.items.total_fen,
+        },
+        "interest_by_year_fen": {str(year): fen for year, fen in owed.interest_by_year.items()},
+        "rates": {str(year): str(rate) for year, rate in owed.rates.items()},
     }
 
 
@@ -215,6 +257,13 @@ def _print_answer(console: Console, answer: dict[str, Any], language: Language, 
         ("⑥", items["total_fen"]),
     )
     console.print(Text("  ".join(f"{label} {yuan(fen)}" for label, fen in sums), style="bold green"))
+    if answer["interim_rates"]:
+        rates = ", ".join(f"{year} at {rate}" for year, rate in answer["interim_rates"].items())
+        console.print(Text(f"not final: {rates} until the rate is published; the difference follows", style="yellow"))
+    if "adjustment" in answer:
+        owed = answer["adjustment"]["items"]
+        figures = f"④ {yuan(owed['account_fen'])}  ⑤ {yuan(owed['pool_fen'])}  ⑥ {yuan(owed['total_fen'])}"
+        console.print(Text(f"still owed at the published rates: {figures}", style="bold green"))
 
 
 def _tell_errors(errors: tuple[RowError, ...], *, as_json: bool) -> None:

@@ -16,7 +16,8 @@ HELP = f"""Take the State Council's holiday notice of a year into a directory of
 
 The file is CSV with the columns date,kind (holiday or make_up), or TOML like tables/calendar.toml. \
 All errors are told at once and nothing is written then. \
-Services read the directory that TABLES_DIR names when they start, and count provisional due dates again.
+Services read the directory that TABLES_DIR names when they start, and count provisional due dates again. A province that runs \
+takes the notice without a restart: jiexu rules import.
 
 Example: jiexu calendar notice-2027.csv --into tables --source "国务院办公厅关于2027年部分节假日安排的通知"
 

@@ -19,9 +19,17 @@ from services.cli.demo.command import HELP as DEMO_HELP
 from services.cli.demo.command import demo
 from services.cli.doctor.command import HELP as DOCTOR_HELP
 from services.cli.doctor.command import doctor
+from services.cli.pension import HELP as PENSION_HELP
+from services.cli.pension import pension
+from services.cli.place import HELP as PLACE_HELP
+from services.cli.place import place
 from services.cli.quarantine import app as quarantine
 from services.cli.records import app as records
+from services.cli.rules import app as rules
+from services.cli.scenario.command import app as scenario
 from services.cli.stack import DOWN_HELP, STATUS_HELP, UP_HELP, down, status, up
+from services.cli.year_end import HELP as YEAR_END_HELP
+from services.cli.year_end import year_end
 from services.runtime.logs import logs_of_a_command
 
 
@@ -37,7 +45,10 @@ def build_app() -> typer.Typer:
     )
     app.command("amounts", help=AMOUNTS_HELP)(amounts)
     app.command("deadline", help=DEADLINE_HELP)(deadline)
+    app.command("place", help=PLACE_HELP)(place)
+    app.command("pension", help=PENSION_HELP)(pension)
     app.command("calendar", help=CALENDAR_HELP)(calendar)
+    app.command("year-end", help=YEAR_END_HELP)(year_end)
     app.command("up", help=UP_HELP)(up)
     app.command("down", help=DOWN_HELP)(down)
     app.command("status", help=STATUS_HELP)(status)
@@ -47,7 +58,9 @@ def build_app() -> typer.Typer:
 
     app.add_typer(audit, name="audit")
     app.add_typer(records, name="records")
+    app.add_typer(rules, name="rules")
     app.add_typer(quarantine, name="quarantine")
+    app.add_typer(scenario, name="scenario")
 
     @app.callback()
     def jiexu() -> None:

@@ -11,9 +11,11 @@ from fastapi import FastAPI
 from contracts.generate import HERE, as_text, write_or_check
 from services.bank import api as bank
 from services.destination_agency import api as destination
+from services.ledger import reading as books
 from services.messaging import quarantine_api
 from services.notification import api as notification
 from services.origin_agency import api as origin
+from services.records import corrections_api, double_drawings_api, endings_api, papers_api, persons_api, rules_api, year_end_api
 from services.runtime.clock import Clock
 from services.runtime.http import MEDIA_TYPE, make_api
 
@@ -51,13 +53,39 @@ async def _not_served() -> dict[str, str | None]:
     return {}
 
 
-_NOTHING: Any = None
-"""Stands for what a route would work with; the routes keep it and never use it, for nothing is served."""
+class _Nothing:
+    """Stands for what a route would work with; the routes keep it or a part of it and never use it, for nothing is served."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+
+_NOTHING: Any = _Nothing()
+
+
+def _origin(api: FastAPI) -> None:
+    """The origin agency shows its province's books, too."""
+    origin.add_routes(api, _NOTHING, "00", _NOTHING)
+    books.add_routes(api, _NOTHING, "00")
+    rules_api.add_routes(api, _NOTHING, "00")
+    rules_api.add_import(api, _NOTHING, "00", _NOTHING)
+    year_end_api.add_routes(api, _NOTHING, "00")
+    papers_api.add_routes(api, _NOTHING, "00")
+    corrections_api.add_routes(api, _NOTHING, "00")
+    endings_api.add_routes(api, _NOTHING, "00", _NOTHING)
+    double_drawings_api.add_routes(api, _NOTHING, "00")
+    persons_api.add_routes(api, _NOTHING, _NOTHING, "00")
+
+
+def _destination(api: FastAPI) -> None:
+    destination.add_routes(api, _NOTHING, "00")
+    rules_api.add_routes(api, _NOTHING, "00")
+
 
 # One line a service: its name, and what adds its routes. A province's code is in no document.
 SERVICES: dict[str, Callable[[FastAPI], None]] = {
-    "origin-agency": lambda api: origin.add_routes(api, _NOTHING, "00", _NOTHING),
-    "destination-agency": lambda api: destination.add_routes(api, _NOTHING, "00"),
+    "origin-agency": _origin,
+    "destination-agency": _destination,
     "notification": lambda api: notification.add_routes(api, _NOTHING, "00"),
     "bank": lambda api: bank.add_routes(api, _NOTHING, Clock()),
 }

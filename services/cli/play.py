@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,9 @@ from services.runtime.identity import Role
 
 ORIGIN = "origin-agency"
 DESTINATION = "destination-agency"
+NOTIFICATION = "notification"
 LIST = 500  # cases in one list of proposals or approvals
+BACK_WITHIN_S = 30.0  # while services look at this and that by themselves
 
 Tell = Callable[[str], None]
 
@@ -53,6 +55,19 @@ class Stage:
         """The token of an insured person."""
         return self._tokens.insured(province, person_ref)
 
+    def several(self, province: str, name: str, roles: Sequence[Role]) -> str:
+        """The token of one person with several roles."""
+        return self._tokens.staff(province, *roles, name=name)
+
+    def url(self, province: str, service: str) -> str:
+        """The base URL of a province's service. Raises `KeyError` where there is none."""
+        return self._endpoints.url(province, service)
+
+    @property
+    def bank_url(self) -> str:
+        """The base URL of the bank."""
+        return self._endpoints.bank
+
     async def ask(
         self,
         method: str,
@@ -63,12 +78,15 @@ class Stage:
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """One request, whatever the answer. A question that breaks off is asked again; a wish is not, it may have been heard."""
+        """One request, whatever the answer.
+
+        What breaks off is asked again where asking twice is asking once (GET, PUT); another wish is not, it may have been heard.
+        """
         told = {"authorization": f"Bearer {token}", **(headers or {})}
         try:
             return await self._client.request(method, url, json=json, params=params, headers=told)
         except httpx.TransportError:
-            if method != "GET":
+            if method not in ("GET", "PUT"):
                 raise
             return await self._client.request(method, url, json=json, params=params, headers=told)
 
@@ -107,35 +125,75 @@ class Stage:
         found = [(name.split(".")[0], url) for name, url in every.items()]
         return [*found, (self.provinces[0], self._endpoints.bank)]
 
-    async def move(self, to: datetime) -> None:
-        """Move every service's clock, and return when all are idle again."""
+    async def move(self, to: datetime, *, bank_first: bool = True, provinces: Collection[str] | None = None) -> None:
+        """Move every service's clock, and return when all are idle again.
+
+        Args:
+            to: from where they go on.
+            provinces: whose services must be idle; all, unless told otherwise.
+            bank_first: whether the bank's clock is moved before all others; else after them, and what it pays then is booked on
+                the new day by everybody.
+
+        Raises:
+            Unexpected: when a service does not let its clock be moved.
+        """
+        await self._move(to, bank_first=bank_first)
+        await self.idle(provinces=provinces)
+
+    async def put_back(self, to: datetime) -> None:
+        """Put all clocks back, as another story begins; a service that has something in hand is waited for.
+
+        Raises:
+            Unexpected: when a service does not let its clock be put back.
+        """
+        until = time.monotonic() + BACK_WITHIN_S
+        while True:
+            try:
+                return await self._move(to, back=True)
+            except Unexpected:
+                if time.monotonic() > until:
+                    raise
+            await self.idle()
+
+    async def _move(self, to: datetime, *, back: bool = False, bank_first: bool = True) -> None:
+        wish = {"now": to.isoformat(), **({"back": True} if back else {})}
 
         async def one(province: str, url: str) -> None:
             token = self.token(province, Role.OPERATOR)
-            response = await self.ask("PUT", f"{url}/scenario/clock", token, json={"now": to.isoformat()})
+            response = await self.ask("PUT", f"{url}/scenario/clock", token, json=wish)
             if response.status_code >= 300:
                 raise Unexpected(f"{url}: {response.text[:300]}")
 
-        # The bank's day begins first, so that no fund desk looks at its statement before.
-        await one(self.provinces[0], self._endpoints.bank)
-        await asyncio.gather(*(one(province, url) for province, url in self.every_service() if url != self._endpoints.bank))
-        await self.idle()
+        others = [(province, url) for province, url in self.every_service() if url != self._endpoints.bank]
+        if bank_first:
+            # So that no fund desk looks at its statement before.
+            await one(self.provinces[0], self._endpoints.bank)
+        await asyncio.gather(*(one(province, url) for province, url in others))
+        if not bank_first:
+            await one(self.provinces[0], self._endpoints.bank)
 
-    async def idle(self, *, within_s: float = 300) -> None:
+    async def idle(self, *, within_s: float = 300, provinces: Collection[str] | None = None) -> None:
         """Return when no service has anything in hand, twice in a row: what one lets go may be on its way to another.
+
+        Args:
+            within_s: how long it may take.
+            provinces: whose services, with the bank; all, unless told otherwise.
 
         Raises:
             Unexpected: when that takes too long; the text names who is at work with what.
         """
         until = time.monotonic() + within_s
+        bank = self._endpoints.bank
+        asked = [each for each in self.every_service() if provinces is None or each[0] in provinces or each[1] == bank]
         quiet = 0
         while quiet < 2:
-            answers = await asyncio.gather(*(self._in_hand(province, url) for province, url in self.every_service()))
+            answers = await asyncio.gather(*(self._in_hand(province, url) for province, url in asked))
             busy = [answer for answer in answers if answer is not None]
             quiet = 0 if busy else quiet + 1
             if time.monotonic() > until:
                 raise Unexpected(f"still at work after {within_s:.0f} s: {'; '.join(busy)}")
-            await asyncio.sleep(0.1 if busy else 0.03)
+            if quiet < 2:
+                await asyncio.sleep(0.05 if busy else 0.03)
 
     async def _in_hand(self, province: str, url: str) -> str | None:
         response = await self.ask("GET", f"{url}/scenario/idle", self.token(province, Role.OPERATOR))
@@ -185,9 +243,22 @@ class Stage:
         return len(waiting)
 
     async def remit(self, province: str) -> int:
-        """Pay everything that is approved at an origin; returns how many cases."""
-        waiting = [case["case_id"] for case in await self.cases(province, ORIGIN, "FORM_ISSUED")]
-        await self.two_hands(province, ORIGIN, "remittances", waiting, first=Role.FUND_DESK)
+        """Pay everything that is approved at an origin; returns how many cases.
+
+        What the bank gave back because of the account waits for the destination's corrected letter (see `correct_accounts`).
+        """
+        waiting = [case["case_id"] for case in await self.cases(province, ORIGIN, "FORM_ISSUED", "PAYMENT_RETURNED")]
+        refused = await self.two_hands(province, ORIGIN, "remittances", waiting, first=Role.FUND_DESK)
+        return len(waiting) - len({row["case_id"] for row in refused})
+
+    async def correct_accounts(self, province: str) -> int:
+        """Send corrected letters, with the account of the day, for payments that the bank gave back; returns how many cases."""
+        differing = await self.cases(province, DESTINATION, "DISCREPANCY")
+        waiting = [case["case_id"] for case in differing if case["code"] == "PAYMENT_RETURNED"]
+        for chunk in _chunks(waiting, LIST):
+            wish = {"case_ids": chunk, "reason": "the bank gave the payment back: another account"}
+            await self.call("POST", province, DESTINATION, "/letters/proposals", Role.MAKER, json=wish)
+            await self.call("POST", province, DESTINATION, "/letters/approvals", Role.CHECKER, json={"case_ids": chunk})
         return len(waiting)
 
     async def complete(self, province: str) -> int:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli import EXIT_CODES, ExitCode, fail, print_json
+from services.cli.running import answering, find_province
 
 app = typer.Typer(no_args_is_help=True, help="Records that could not be handled: look at them, and decide.")
 
@@ -264,22 +265,11 @@ class _Client:
     """The running services of a province, asked as somebody."""
 
     def __init__(self, province: str, home: Path | None, role: str, name: str | None = None) -> None:
-        from deploy.local.processes import StackError
-        from deploy.local.services import Endpoints, tokens
-        from deploy.local.stack import DEFAULT_HOME
         from services.runtime.identity import Role as Known
 
-        where = home or DEFAULT_HOME
-        try:
-            endpoints = Endpoints.load(where)
-            if endpoints is None or province not in endpoints.provinces:
-                what = f"province {province} does not run in {where}; start it: jiexu up --provinces {province}"
-                raise fail(what, ExitCode.WRONG_USE)
-            token = tokens(where).staff(province, Known(role), name=name or "")
-        except StackError as error:
-            raise fail(str(error), ExitCode.WRONG_USE) from None
+        self._endpoints, tokens = find_province(province, home)
+        token = tokens.staff(province, Known(role), name=name or "")
         self.province = province
-        self._endpoints = endpoints
         self._headers = {"authorization": f"Bearer {token}"}
 
     def services(self, only: Service | None) -> list[str]:
@@ -295,11 +285,8 @@ class _Client:
         import httpx
 
         url = self._endpoints.url(self.province, service) + path
-        try:
+        with answering(f"{self.province}/{service}"):
             return httpx.request(method, url, headers=self._headers, timeout=60, **options)
-        except httpx.HTTPError as error:
-            what = f"{self.province}/{service} does not answer: {type(error).__name__}"
-            raise fail(what, ExitCode.COULD_NOT_TELL) from None
 
     def find(self, method: str, only: Service | None, path: str, **options: Any) -> tuple[str, Any]:
         """The first service that knows what the path names, and its answer; ids are unique among all services."""

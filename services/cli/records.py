@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.cli import EXIT_CODES, ExitCode, fail, print_json
+from services.cli.running import answering, find_province
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,23 +75,13 @@ async def _import(province: str, files: dict[str, Any], home: Path | None) -> tu
     """Send the files and wait until they are booked; returns the import's state, or the refusal."""
     import httpx
 
-    from deploy.local.processes import StackError
-    from deploy.local.services import Endpoints, tokens
-    from deploy.local.stack import DEFAULT_HOME
     from services.cli.play import ORIGIN
     from services.runtime.identity import Role
 
-    where = home or DEFAULT_HOME
-    try:
-        endpoints = Endpoints.load(where)
-        if endpoints is None or province not in endpoints.provinces:
-            what = f"province {province} does not run in {where}; start it: jiexu up --provinces {province}"
-            raise fail(what, ExitCode.WRONG_USE)
-        token = tokens(where).staff(province, Role.OPERATOR)
-        base = endpoints.url(province, ORIGIN)
-    except StackError as error:
-        raise fail(str(error), ExitCode.WRONG_USE) from None
-    try:
+    endpoints, tokens = find_province(province, home)
+    token = tokens.staff(province, Role.OPERATOR)
+    base = endpoints.url(province, ORIGIN)
+    with answering(f"the origin agency of {province}"):
         async with httpx.AsyncClient(base_url=base, timeout=120, headers={"authorization": f"Bearer {token}"}) as client:
             answer = await client.post("/records/imports", json=files)
             if answer.status_code == 422:
@@ -104,8 +95,6 @@ async def _import(province: str, files: dict[str, Any], home: Path | None) -> tu
                     if state["state"] == "done":
                         return state, None
                     await asyncio.sleep(0.2)
-    except httpx.HTTPError as error:
-        raise fail(f"the origin agency of {province} does not answer: {type(error).__name__}", ExitCode.COULD_NOT_TELL) from None
 
 
 class _bar:

@@ -70,7 +70,7 @@ class Aftermath:
         asked = [
             message
             for message in self.journal
-            if isinstance(message.data, events.VoucherIssued)
+            if isinstance(message.data, events.VoucherIssued | events.NotMovableNotified | events.ArrearsNotified)
             or (isinstance(message.data, events.CaseFact) and message.data.public is not None)
         ]
         return {message_id(message.id, CHANNEL, domain) for message in asked}
@@ -96,9 +96,11 @@ class Aftermath:
 def effect_of(message: Envelope[Fact]) -> str | None:
     """A name for what may happen only once; None for a fact that may come again."""
     match message.data:
-        case events.Completed() | events.ContactLetterSent() | events.RelationshipClosed() | events.TransferSettled() as fact:
+        case events.Completed() | events.Recalled() | events.RelationshipClosed() | events.TransferSettled() as fact:
             return f"{fact.type_name} {fact.case_id}"
-        case events.InformationFormIssued() as fact:
+        case events.ContactLetterSent() as fact:
+            return f"{fact.type_name} {fact.case_id} {fact.letter_version}"
+        case events.InformationFormIssued() | events.Corrected() as fact:
             return f"{fact.type_name} {fact.case_id} {fact.form_version}"
         case events.FundsRemitted() as fact:
             return f"{fact.type_name} {fact.case_id} {fact.remittance_id}"

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from deploy.local.exchange import prepare
@@ -17,28 +16,10 @@ from deploy.local.services import Endpoints, Override, Provinces, Tokens, forget
 from deploy.local.stack import Stack
 from services.cli.demo.story import day
 from services.cli.play import Stage
-from services.runtime.identity import Role
 from services.world.files import write_provinces
 from services.world.plan import World
 
 START = day("2024-05-06")
-
-
-class Players(Stage):
-    """The people who work there. A day begins at the bank: a fund desk that looked before it would find nothing new."""
-
-    def __init__(self, endpoints: Endpoints, known: Tokens) -> None:
-        super().__init__(endpoints, known)
-        self._bank_url = endpoints.bank
-
-    async def move(self, to: datetime) -> None:
-        """Move every service's clock, the bank's first, and return when all are idle again."""
-        everybody = sorted(self.every_service(), key=lambda each: each[1] != self._bank_url)
-        for province, url in everybody:
-            token = self.token(province, Role.OPERATOR)
-            answer = await self.ask("PUT", f"{url}/scenario/clock", token, json={"now": to.isoformat()})
-            answer.raise_for_status()
-        await self.idle()
 
 
 @dataclass(frozen=True)
@@ -51,7 +32,7 @@ class Country:
 
     def stage(self) -> Stage:
         """The people who work there; each test has its own connections."""
-        return Players(self.endpoints, self.tokens())
+        return Stage(self.endpoints, self.tokens())
 
     def tokens(self) -> Tokens:
         """Bearer tokens that the services accept."""

@@ -33,17 +33,16 @@ from deploy.local.stack import Stack
 from services.cli.demo.many import EXPECTED, Many
 from services.cli.demo.show import Show
 from services.cli.demo.story import form_of
-from services.cli.play import DESTINATION, Unexpected
+from services.cli.play import DESTINATION, NOTIFICATION, Stage, Unexpected
 from services.runtime.broker import KafkaAccess
 from services.runtime.identity import Role
 from services.world.plan import Ending, PlannedApplication
-from tests.e2e.conftest import START, Country, Players
+from tests.e2e.conftest import START, Country
 
-NOTIFICATION = "notification"
 PATIENCE_S = 90.0  # for an answer, for something in hand, for a process to be well again
 
 
-class Crew(Players):
+class Crew(Stage):
     """People who ask again until they are answered, and at the next replica where there is one."""
 
     def __init__(self, country: Country) -> None:
@@ -65,9 +64,9 @@ class Crew(Players):
         to, at = self._began
         return to + timedelta(seconds=time.monotonic() - at)
 
-    async def move(self, to: datetime) -> None:
+    async def move(self, to: datetime, **how: Any) -> None:
         """Move every service's clock, and return when all are idle again."""
-        await super().move(to)
+        await super().move(to, **how)
         self._began = (to, time.monotonic())
 
     async def ask(
@@ -169,6 +168,7 @@ class Carried(Many):
         while True:
             await stage.decide_admissions(province)
             await stage.handle_letters(province, but=self._held_back)
+            await stage.correct_accounts(province)
             await stage.remit(province)
             await stage.complete(province)
             await stage.give_back(province)

@@ -89,6 +89,8 @@ class Many:
         show.at(day("2024-05-16"), f"{booked} transfers completed")
 
         await stage.move(day("2024-05-17"))
+        await self._everywhere(stage.correct_accounts)
+        await stage.idle()
         again = await self._everywhere(stage.remit)
         for case_id, application in self.of(Ending.BANK_SHORT_THEN_COMPLETED):
             await stage.bank("POST", f"/investigations/{case_id}", application.origin, Role.FUND_DESK)

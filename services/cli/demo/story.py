@@ -27,7 +27,9 @@ def form_of(application: PlannedApplication) -> dict[str, Any]:
         "employer_name",
         "approved_transfer",
     )
-    return {name: value for name, value in asdict(application).items() if name in wanted}
+    sent = {name: value for name, value in asdict(application).items() if name in wanted}
+    # An approval of the transfer is a paper: who relies on it hands it in.
+    return {**sent, "materials": ["PERSONNEL_TRANSFER_APPROVAL"]} if application.approved_transfer else sent
 
 
 def day(text: str, hour: int = 9) -> datetime:

@@ -1,3 +1,4 @@
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +6,9 @@ import httpx
 import pytest
 
 from deploy.local.services import Endpoints
+from services.cli import play
 from services.cli.play import DESTINATION, ORIGIN, Stage, Unexpected
+from services.runtime.clock import SHANGHAI
 from services.runtime.identity import Role
 
 
@@ -82,6 +85,61 @@ async def test_a_problem_is_told_with_the_services_own_words() -> None:
     await stage.close()
 
 
+async def test_clocks_go_forward_the_banks_first_or_last() -> None:
+    town = Town({"/scenario/clock": {}, "/scenario/idle": {"in_hand": None}})
+    stage = a_stage(town)
+    to = datetime(2024, 5, 7, 9, tzinfo=SHANGHAI)
+
+    await stage.move(to)
+    await stage.move(to, bank_first=False)
+
+    hosts = [httpx.URL(url).host for _, url, _, _ in town.asked if url.endswith("/scenario/clock")]
+    assert (hosts[0], hosts[-1], len(hosts)) == ("bank", "bank", 6)
+    assert all(b'"back"' not in content for _, url, _, content in town.asked if url.endswith("/scenario/clock"))
+    await stage.close()
+
+
+async def test_clocks_go_back_where_that_is_wished_and_a_busy_service_is_asked_again() -> None:
+    busy, moved = httpx.Response(409, json={"code": "CLOCK_NOT_MOVED"}), httpx.Response(200, json={})
+    town = Town({"/scenario/clock": [busy, *[moved] * 9], "/scenario/idle": {"in_hand": None}})
+    stage = a_stage(town)
+
+    await stage.put_back(datetime(2023, 5, 7, 9, tzinfo=SHANGHAI))
+
+    wishes = [content for _, url, _, content in town.asked if url.endswith("/scenario/clock")]
+    assert len(wishes) == 4
+    assert all(b'"back":true' in content for content in wishes)
+    await stage.close()
+
+
+async def test_a_clock_that_is_never_let_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(play, "BACK_WITHIN_S", 0)
+    town = Town({"/scenario/clock": [httpx.Response(409, text="busy")], "/scenario/idle": {"in_hand": None}})
+    stage = a_stage(town)
+
+    with pytest.raises(Unexpected, match="busy"):
+        await stage.put_back(datetime(2023, 5, 7, 9, tzinfo=SHANGHAI))
+    await stage.close()
+
+
+async def test_only_the_provinces_that_are_concerned_and_the_bank_need_to_be_idle() -> None:
+    town = Town({"/scenario/idle": {"in_hand": None}})
+    stage = a_stage(town)
+
+    await stage.idle(provinces=["44"])
+
+    assert {httpx.URL(url).host for _, url, _, _ in town.asked} == {"bank"}
+    await stage.close()
+
+
+async def test_one_person_may_have_several_roles() -> None:
+    stage = a_stage(Town({}))
+
+    assert stage.several("33", "li-33", [Role.MAKER, Role.CHECKER]) == "maker-33"
+    assert (stage.url("33", ORIGIN), stage.bank_url) == ("http://33.origin", "http://bank")
+    await stage.close()
+
+
 async def test_idle_is_said_only_when_nothing_was_in_hand_twice_in_a_row() -> None:
     busy, idle = (httpx.Response(200, json={"in_hand": what}) for what in ("a batch is being handled", None))
     town = Town({"/scenario/idle": [idle, idle, idle, busy, idle, idle, idle]})
@@ -99,4 +157,25 @@ async def test_who_never_gets_idle_is_named_with_what_it_has_in_hand() -> None:
 
     with pytest.raises(Unexpected, match="the relay is at work"):
         await stage.idle(within_s=0.2)
+    await stage.close()
+
+
+@pytest.mark.parametrize(("method", "asked"), [("GET", 2), ("PUT", 2), ("POST", 1)])
+async def test_what_breaks_off_is_asked_again_where_twice_is_once(method: str, asked: int) -> None:
+    heard: list[str] = []
+
+    def breaks_off_once(request: httpx.Request) -> httpx.Response:
+        heard.append(request.method)
+        if len(heard) == 1:
+            raise httpx.ReadError("reset", request=request)
+        return httpx.Response(200, json={})
+
+    stage = a_stage(Town({}))
+    stage._client = httpx.AsyncClient(transport=httpx.MockTransport(breaks_off_once))
+    if asked == 1:
+        with pytest.raises(httpx.ReadError):
+            await stage.ask(method, "http://33.example/", "token")
+    else:
+        assert (await stage.ask(method, "http://33.example/", "token")).status_code == 200
+    assert len(heard) == asked
     await stage.close()
