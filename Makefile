@@ -55,7 +55,7 @@ test: check ## Check, then run all tests on real servers
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: bench
-bench: setup $(BENCH_STAMP) ## Measure speed and cost beside a bare saga; FULL=1 to 100,000 cases, DOCS=1 writes docs/bench.md
+bench: setup $(BENCH_STAMP) ## Measure speed and cost beside a bare saga; FULL=1: 100,000 cases, a million accounts; DOCS=1 writes docs/bench.md
 	@$(BIN)/python -m tests.bench $(if $(FULL),--full) $(if $(DOCS),--docs) $(ARGS)
 
 $(BENCH_STAMP): requirements/bench.lock $(STAMP)
@@ -95,11 +95,15 @@ check: setup ## Style, types and who imports whom
 	@echo "checking contracts"
 	@$(BIN)/python -m contracts.generate --check
 	@$(BIN)/python -m services.cli.openapi --check
+	@$(BIN)/python -m services.cli.verbs --check
+	@$(BIN)/python -m services.cli.scenario.schema --check
 
 .PHONY: contracts
-contracts: setup ## Generate schemas, AsyncAPI and OpenAPI from the contracts
+contracts: setup ## Generate schemas, AsyncAPI, OpenAPI and the table of verbs
 	@$(BIN)/python -m contracts.generate
 	@$(BIN)/python -m services.cli.openapi
+	@$(BIN)/python -m services.cli.verbs
+	@$(BIN)/python -m services.cli.scenario.schema
 
 .PHONY: lock
 lock: $(UV)/bin/uv ## Compile requirements/*.in to *.lock again; with UPGRADE=1 to newer versions

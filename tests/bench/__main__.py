@@ -55,6 +55,8 @@ def plan_of(wanted: argparse.Namespace) -> Plan:
         transfers=wanted.transfers,
         lists=wanted.lists,
         piles=(*default.piles, 30_000, 100_000) if wanted.full else default.piles,
+        accounts=wanted.accounts or (1_000_000 if wanted.full else default.accounts),
+        kill=not wanted.full,
         settings=dict(pair.split("=", 1) for pair in wanted.set),
         profile=wanted.profile,
         sampled=wanted.sampled,
@@ -65,11 +67,14 @@ def _parser() -> argparse.ArgumentParser:
     default = Plan()
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", default="", metavar="PARTS", help=f"separated by commas, of {', '.join(PARTS)}")
-    parser.add_argument("--full", action="store_true", help="grow to 100,000 cases, which takes most of an hour")
+    parser.add_argument(
+        "--full", action="store_true", help="grow to 100,000 cases and credit a million accounts, which takes some hours"
+    )
     parser.add_argument("--rounds", type=int, default=default.rounds)
     parser.add_argument("--cases", type=int, default=default.cases, help="a round of ours")
     parser.add_argument("--ones", type=int, default=default.ones, help="cases a round at one message a transaction; 0: none")
     parser.add_argument("--transfers", type=int, default=default.transfers, help="of the bare saga a round; 0: none")
+    parser.add_argument("--accounts", type=int, default=0, help=f"at the year's end; {default.accounts:,} if left out")
     parser.add_argument("--lists", action="store_true", help="carry by list approvals of 500 and not by automatic ones")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all our services")
     parser.add_argument("--profile", default="", metavar="SERVICE", help="44.origin-agency: one round, noted for pstats")

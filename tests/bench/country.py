@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from deploy.local.exchange import prepare
@@ -40,14 +40,19 @@ class Country:
     services: Provinces | None = None
     endpoints: Endpoints | None = None
 
-    def start(self, settings: Mapping[str, str], *, profile: str = "", sampled: bool = False) -> Stage:
-        """Start all services with these settings; `profile` names one to be profiled, `44.origin-agency`. Give the stage back."""
+    def start(
+        self, settings: Mapping[str, str], *, profile: str = "", sampled: bool = False, now: datetime | None = None
+    ) -> Stage:
+        """Start all services with these settings; `profile` names one to be profiled, `44.origin-agency`. Give the stage back.
+
+        `now` is what their clocks show, the story's day if it is left out.
+        """
         assert self.services is None, "stop them before"
         overrides: dict[str, dict[str, str]] = {"*": dict(settings), "bank": {"DELAY_MINUTES": "0"}}
         if profile:
             overrides[profile] = {"PYTHONPATH": str(PROFILING), "JIEXU_PROFILE": str(self.profile_file(profile))}
             overrides[profile] |= {"JIEXU_PROFILE_SAMPLED": "yes"} if sampled else {}
-        now = day("2024-05-06") + timedelta(seconds=int(time.monotonic() - self.began))
+        now = (now or day("2024-05-06")) + timedelta(seconds=int(time.monotonic() - self.began))
         self.services = Provinces(self.stack, PROVINCES, clock="scenario", scenario_start=now, overrides=overrides)
         self.endpoints = self.services.start()
         self.services.wait_ready(_READY_S)

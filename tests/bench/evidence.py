@@ -32,17 +32,17 @@ class Evidence:
     """The most memory that the bench has had until then, in MiB."""
 
 
-async def prove(stage: Stage, country: Country) -> Evidence:
-    """Replay everything that this country has published until now."""
+async def prove(stage: Stage, country: Country, provinces: tuple[str, ...] = PROVINCES) -> Evidence:
+    """Replay everything that this country, or these provinces of it, has published until now."""
     began = time.monotonic()
     stack = country.stack
     out = stack.home / "audit"
     shutil.rmtree(out, ignore_errors=True)
     access = KafkaAccess(stack.kafka.bootstrap, "00.audit", stack.secrets.password("kafka-00.audit"), "00.audit")
-    folders = [(await from_kafka(access, code, out, now=Clock().now())).folder for code in PROVINCES]
+    folders = [(await from_kafka(access, code, out, now=Clock().now())).folder for code in provinces]
     rows = await stage.bank("GET", "/holdings", "00", Role.AUDITOR)
     holdings = {(row["payer"], row["payee"]): int(row["in_hands_fen"]) for row in rows}
-    live = await live_books(stack, PROVINCES)
+    live = await live_books(stack, provinces)
     report = await asyncio.to_thread(replay, folders, root_fingerprint(stack.secrets), live=live, holdings=holdings)
     shutil.rmtree(out)
     return Evidence(

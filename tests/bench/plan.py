@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from services.cli.play import Stage
-from tests.bench import ours
+from tests.bench import accounts, ours, year_end
 from tests.bench.country import Country, a_country
 from tests.bench.durability import machine, read_durability
 from tests.bench.evidence import Evidence, prove
@@ -19,7 +19,7 @@ from tests.bench.saga.rounds import Saga
 
 _WARM_ONES = 10
 
-PARTS = ("rounds", "latency", "restart", "growth")
+PARTS = ("rounds", "latency", "restart", "growth", "year-end")
 
 Tell = Callable[[str], None]
 
@@ -46,6 +46,10 @@ class Plan:
     piles: tuple[int, ...] = (1_000, 3_000, 10_000)
     """How many cases there are at the end of each window of the growth."""
     window: int = 1_000
+    accounts: int = 50_000
+    """Of a province at the year's end."""
+    kill: bool = True
+    """Credit a second year and kill the service in the middle of it."""
     settings: Mapping[str, str] = field(default_factory=dict)
     profile: str = ""
     """A service to be profiled, `44.origin-agency`; then there is one round of ours and nothing else."""
@@ -88,6 +92,10 @@ async def measure(plan: Plan, out: Path, tell: Tell) -> dict[str, Any]:
         with a_country() as country:
             await _opening(country, result, tell)
             result["growth"] = await _growth(plan, country, tell)
+    if "year-end" in plan.parts:
+        with a_country() as country:
+            await _opening(country, result, tell)
+            result["year_end"] = await _year_end(plan, country, tell)
     return result
 
 
@@ -204,6 +212,32 @@ async def _growth(plan: Plan, country: Country, tell: Tell) -> dict[str, Any]:
     return {"windows": windows, "evidence": evidence}
 
 
+async def _year_end(plan: Plan, country: Country, tell: Tell) -> dict[str, Any]:
+    """A year's interest for every account of a province, and the next year's with the service killed in the middle."""
+    loaded_s = await accounts.load(country.stack, plan.accounts, tell)
+    tell(f"{plan.accounts:,} accounts with their events written in {loaded_s:.0f} s")
+    settings = {**year_end.SETTINGS, **plan.settings}
+    stage = await asyncio.to_thread(country.start, settings, now=year_end.SUMMER)
+    try:
+        within_s = 600 + plan.accounts / 50
+        await stage.idle(within_s=within_s)
+        tell("what was written is published")
+        run, memory, ended = await year_end.run_undisturbed(country, stage, within_s=within_s)
+        wrong = year_end.wrong_with(ended, plan.accounts)
+        tell(f"credited in {run.last_s:.0f} s, published in {run.quiet_s:.0f} s, at most {memory['peak_mib']:,} MiB")
+        found: dict[str, Any] = {"run": run.as_json(), "memory": memory, "loaded_s": round(loaded_s, 1), "settings": settings}
+        if plan.kill:
+            found["killed"], again = await year_end.run_killed(country, stage, within_s=within_s)
+            wrong = wrong or year_end.wrong_with(again, plan.accounts)
+            tell(f"killed at {found['killed']['at']:,} accounts, at its end {found['killed']['ended_s']:.0f} s later")
+        evidence = _said(await prove(stage, country, (accounts.PROVINCE,)), country, tell)
+    finally:
+        await country.stop(stage)
+    if wrong is not None:
+        evidence |= {"agrees": False, "first": wrong}
+    return {**found, "evidence": evidence}
+
+
 def runs(result: Mapping[str, Any], which: str) -> list[Run]:
     """The rounds of one kind."""
     return [Run.from_json(each[which]) for each in result.get("rounds", []) if which in each]
@@ -215,7 +249,7 @@ def evidences(result: Mapping[str, Any]) -> Iterable[tuple[str, bool, str]]:
         yield f"round {number}", each["evidence"]["agrees"], each["evidence"]["first"] or ""
         if "saga_wrong" in each:
             yield f"round {number}, saga", not each["saga_wrong"], "; ".join(each["saga_wrong"])
-    for part in ("mails", "latency", "restart", "growth"):
+    for part in ("mails", "latency", "restart", "growth", "year_end"):
         if part in result:
             found = result[part]["evidence"]
             yield part, found["agrees"], found["first"] or ""

@@ -27,6 +27,8 @@ def rows(result: Mapping[str, Any]) -> list[Row]:
         found += _of_restart(result["restart"]) if clean["restart"] else [Row("restart", NO_FIGURE, met=False)]
     if "growth" in result:
         found += _of_growth(result["growth"]["windows"]) if clean["growth"] else [Row("growth", NO_FIGURE, met=False)]
+    if "year_end" in result:
+        found += _of_year_end(result["year_end"]) if clean["year_end"] else [Row("year end", NO_FIGURE, met=False)]
     return found
 
 
@@ -129,6 +131,30 @@ def _of_growth(windows: Sequence[Mapping[str, Any]]) -> list[Row]:
         what = f"core-ms at {windows[-1]['pile']:,} cases over those at {windows[0]['pile']:,}"
         found.append(Row(what, f"{ratio:.2f}", f"<= {FLAT}", ratio <= FLAT))
     return found
+
+
+def _of_year_end(found: Mapping[str, Any]) -> list[Row]:
+    run, memory = Run.from_json(found["run"]), found["memory"]
+    first, last = memory["quarters_mib"][0], memory["quarters_mib"][-1]
+    per_thousand = (f"{1000 * each:.1f}" for each in (run.statements_a_case, run.commits_a_case))
+    rows = [
+        Row(f"year end, {run.cases:,} accounts: credited a second", f"{run.cases / run.last_s:,.0f}"),
+        Row("  until every event is on the journal", f"{run.a_second:,.0f} ({run.records_a_case:.2f} records an account)"),
+        Row("  core-ms an account", f"{run.core_ms_a_case:.2f}"),
+        *(Row(f"    {part}", text) for part, text in _parts([run])),
+        Row("  SQL statements, commits a thousand accounts, of the run", ", ".join(per_thousand)),
+        Row(
+            "  memory of the service in MiB: before, and the most in each quarter of the run",
+            f"{memory['before_mib']}; {', '.join(map(str, memory['quarters_mib']))}",
+            f"last <= {FLAT} x first",
+            last <= FLAT * first,
+        ),
+    ]
+    if "killed" in found:
+        killed = found["killed"]
+        what = f"  after kill -9 at {killed['at']:,} accounts, s: until the run is at its end"
+        rows.append(Row(what, f"{killed['ended_s']:.1f} (ready after {killed['ready_s']:.1f})"))
+    return rows
 
 
 def conditions(result: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -161,6 +161,15 @@ class Work:
                 future.set_result(None)
 
 
+def _check(table: "Table", row: dict[str, Any]) -> None:
+    """Refuse what a column or a check of the table does not take."""
+    for column in table.required:
+        if row[column] is None:
+            raise asyncpg.NotNullViolationError(f"{table.name}.{column}")
+    if not all(check(row) for check in table.checks):
+        raise asyncpg.CheckViolationError(f"{table.name}: {row}")
+
+
 class Query:
     """What an implementation works with: one statement (or one part of one) with its snapshot."""
 
@@ -262,6 +271,7 @@ class Query:
         if table.serial is not None:
             full[table.serial] = table.next
             table.next += 1
+        _check(table, full)  # before any index is asked, as PostgreSQL does
         asked = on_conflict.partition(":")[2]
         if asked and await self._conflict(table, full, only=asked) is not None:
             return None
@@ -317,12 +327,8 @@ class Query:
         return None
 
     async def _write(self, table: Table, slot: Slot, row: dict[str, Any], *, new: bool = False) -> None:
-        for column in table.required:
-            if row[column] is None:
-                raise asyncpg.NotNullViolationError(f"{table.name}.{column}")
-        if not all(check(row) for check in table.checks):
-            raise asyncpg.CheckViolationError(f"{table.name}: {row}")
         if not new:
+            _check(table, row)
             if slot.written[0] == self._at[0] and slot.written != self._at:
                 raise WrittenTwice(f"{table.name}: {row}")
             conflict = await self._conflict(table, row, but=slot)

@@ -6,7 +6,7 @@ both and compares. Within one function a row that several statements want is wai
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -96,6 +96,17 @@ def _idempotency(schema: str) -> Table:
     return Table(f"{schema}.idempotency_keys", "key! sub! digest! answer! kept_at!", "key,sub", defaults={"kept_at": _clock})
 
 
+_RULE_IMPORT = (
+    "number import_id table_name form content source digest effective_from rows replaces reason rule_set_before rule_set_after"
+    " actor imported_at"
+)
+_UNENDED = ("proposed", "running", "stopped")
+
+
+def _proposed_year(row: dict[str, Any]) -> Any:
+    return (row["person_ref"], row["year"]) if row["state"] == "proposed" else None
+
+
 def _open_key(row: dict[str, Any]) -> Any:
     return row["open_key"] if row["open"] else None
 
@@ -106,8 +117,8 @@ def province_tables() -> list[Table]:
         *(table for schema in SCHEMAS for table in messaging_tables(schema)),
         Table(
             "origin_agency.cases",
-            "case_id! state! destination! known_as! person_ref received_on! due_on! remind_on! reminded! breached! remittance_id"
-            " body! letter! changed_at!",
+            "case_id! state! destination! known_as! person_ref received_on! due_on! remind_on! reminded! breached! escalate_on"
+            " remittance_id body! letter! changed_at!",
             "case_id",
             defaults={"changed_at": _clock},
         ),
@@ -144,7 +155,7 @@ def province_tables() -> list[Table]:
         ),
         Table(
             "destination_agency.batches",
-            "batch_id! sub! applied_by! total! handled! refused! rows! taken_at!",
+            "batch_id! sub! applied_by! total! handled! refused! rows! taken_at! relocation",
             "batch_id",
             defaults={"handled": 0, "refused": 0, "taken_at": _clock},
         ),
@@ -154,8 +165,16 @@ def province_tables() -> list[Table]:
             "batch_id,row_no",
             references={"batch_id": "destination_agency.batches"},
         ),
+        Table(
+            "destination_agency.gatherings",
+            "gathering_id! person_ref! rule! cases! state! opened_at! claimed_on! category months minimum_months found_place",
+            "gathering_id",
+            defaults={"opened_at": _clock},
+            checks=[lambda row: row["state"] in ("open", "completed", "place_differs")],
+        ),
         _idempotency("destination_agency"),
         Table("notification.contacts", "contact_id! person_ref! language! personal!", "contact_id"),
+        Table("notification.deceased", "person_ref! event_id! kept_at!", "person_ref", defaults={"kept_at": _clock}),
         Table(
             "notification.notices",
             "notice_id! seq! event_id! channel! case_id! person_ref! contact_id! template! template_version! said! message_id!"
@@ -174,12 +193,12 @@ def province_tables() -> list[Table]:
         Table(
             "records.persons",
             "person_ref! id_hash! state! scheme! account_kind! has_paid! first_insured_on stopped_on drawing_since"
-            " interest_through! personal! segments! version! changed_at!",
+            " interest_through! died_on held_since left_with personal! segments! left_segments version! changed_at!",
             "person_ref",
             "id_hash",
             defaults={"version": 1, "changed_at": _clock},
             checks=[
-                lambda row: row["state"] in ("active", "stopped", "moved"),
+                lambda row: row["state"] in ("active", "stopped", "moved", "settled"),
                 lambda row: row["account_kind"] in ("normal", "temporary"),
             ],
         ),
@@ -190,6 +209,37 @@ def province_tables() -> list[Table]:
             "digest",
             defaults={"persons_done": 0, "started_at": _clock},
             checks=[lambda row: row["state"] in ("running", "done")],
+        ),
+        Table(
+            "records.corrections",
+            "correction_id! person_ref! year! state! maker! checker reason! rows! made_at! decided_at",
+            "correction_id",
+            indexes=[Index("corrections_once", _proposed_year)],
+            defaults={"made_at": _clock},
+            checks=[lambda row: row["state"] in ("proposed", "approved", "dropped")],
+        ),
+        Table(
+            "records.rule_imports",
+            f"{_RULE_IMPORT.replace(' ', '! ')}!",
+            "number",
+            "import_id",
+            "digest",
+            defaults={"imported_at": _clock},
+            checks=[lambda row: row["form"] in ("toml", "csv")],
+        ),
+        Table(
+            "records.year_ends",
+            "run_id! year! state! maker! checker after! due! looked_at! credited! interest_fen! reason! proposed_at! began_at"
+            " ended_at",
+            "run_id",
+            indexes=[Index("year_ends_open", lambda row: row["year"] if row["state"] in _UNENDED else None)],
+            defaults={
+                "after": "",
+                "reason": "",
+                "proposed_at": _clock,
+                **dict.fromkeys(("due", "looked_at", "credited", "interest_fen"), 0),
+            },
+            checks=[lambda row: row["state"] in (*_UNENDED, "done", "dropped")],
         ),
         Table("ledger.accounts", "account! sequence! balance_fen!", "account", defaults={"sequence": 0, "balance_fen": 0}),
         Table(
@@ -676,8 +726,8 @@ async def heads(q: Query, accounts: list[str]) -> Answer:
 # ---- records ------------------------------------------------------------------------------------------------------------------
 
 _PERSON = (
-    "person_ref id_hash state scheme account_kind has_paid first_insured_on stopped_on drawing_since interest_through personal"
-    " segments version"
+    "person_ref id_hash state scheme account_kind has_paid first_insured_on stopped_on drawing_since interest_through died_on"
+    " held_since left_with personal segments left_segments version"
 )
 
 
@@ -723,13 +773,15 @@ async def add_persons(q: Query, *columns: list[Any]) -> Answer:
     return f"INSERT 0 {len(rows)}"
 
 
-async def _change(q: Query, rows: list[dict[str, Any]], **more: Any) -> Answer:
+async def _change(
+    q: Query, rows: list[dict[str, Any]], more: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: {}
+) -> Answer:
     given = {row["person_ref"]: row for row in rows}
     done = 0
     for slot, _ in list(q.find("records.persons", given)):
         row = await q.lock(slot)
         if row is not None:
-            changes = {**given[row["person_ref"]], **more, "version": row["version"] + 1, "changed_at": q.clock()}
+            changes = {**given[row["person_ref"]], **more(row), "version": row["version"] + 1, "changed_at": q.clock()}
             await q.update("records.persons", slot, **changes)
             done += 1
     return f"UPDATE {done}"
@@ -737,13 +789,30 @@ async def _change(q: Query, rows: list[dict[str, Any]], **more: Any) -> Answer:
 
 @says("records")
 async def change_persons(q: Query, *columns: list[Any]) -> Answer:
-    names = "person_ref state has_paid stopped_on drawing_since interest_through personal segments"
+    names = (
+        "person_ref state has_paid stopped_on drawing_since interest_through died_on left_with personal segments left_segments"
+    )
     return await _change(q, _columns(names, columns))
 
 
 @says("records")
 async def close_persons(q: Query, *columns: list[Any]) -> Answer:
-    return await _change(q, _columns("person_ref segments", columns), state="moved", has_paid=False)
+    def kept_aside(row: dict[str, Any]) -> dict[str, Any]:
+        return {"left_segments": row["segments"], "has_paid": False}
+
+    return await _change(q, _columns("person_ref state left_with segments", columns), kept_aside)
+
+
+@says("records")
+async def note_holds(q: Query, refs: list[str], since: list[date | None]) -> Answer:
+    done = 0
+    for ref, held_since in zip(refs, since, strict=True):
+        for slot, _ in list(q.find("persons", [ref])):
+            row = await q.lock(slot)
+            if row is not None:
+                await q.update("persons", slot, held_since=held_since, version=row["version"] + 1, changed_at=q.clock())
+                done += 1
+    return f"UPDATE {done}"
 
 
 @says("records")
@@ -780,6 +849,85 @@ async def import_by_digest(q: Query, digest: str) -> Answer:
 
 
 @says("records")
+async def add_correction(q: Query, *values: Any) -> Answer:
+    row = dict(zip(["correction_id", "person_ref", "year", "maker", "reason", "rows"], values, strict=True))
+    added = await q.insert("records.corrections", {**row, "state": "proposed"}, on_conflict="nothing:corrections_once")
+    return [] if added is None else [_row(row, "correction_id")]
+
+
+@says("records")
+async def hold_corrections(q: Query, ids: list[str]) -> Answer:
+    names = "correction_id person_ref year state maker reason rows"
+    found = [await q.lock(slot) for slot, _ in list(q.find("records.corrections", sorted(ids)))]
+    return [_row(row, names) for row in found if row is not None]
+
+
+@says("records")
+async def decide_corrections(q: Query, ids: list[str], state: str, checker: str) -> Answer:
+    done = 0
+    for slot, _ in list(q.find("records.corrections", ids)):
+        if await q.lock(slot) is not None:
+            await q.update("records.corrections", slot, state=state, checker=checker, decided_at=q.clock())
+            done += 1
+    return f"UPDATE {done}"
+
+
+@says("records")
+async def rule_imports(q: Query, after: int) -> Answer:
+    found = q.scan("records.rule_imports", lambda row: row["number"] > after)
+    return [_row(row, _RULE_IMPORT) for row in sorted((row for _, row in found), key=lambda row: int(row["number"]))]
+
+
+@says("records")
+async def rule_import_by_digest(q: Query, digest: str) -> Answer:
+    return [_row(row, _RULE_IMPORT) for _, row in q.scan("records.rule_imports", lambda row: row["digest"] == digest)]
+
+
+@says("records")
+async def add_rule_import(q: Query, *values: Any) -> Answer:
+    row = dict(zip(_RULE_IMPORT.split()[:-1], values, strict=True))
+    added = await q.insert("records.rule_imports", row, on_conflict="nothing:number")
+    return [] if added is None else [Row(number=row["number"])]
+
+
+@says("records")
+async def add_year_end(q: Query, run_id: str, year: int, maker: str) -> Answer:
+    row = {"run_id": run_id, "year": year, "state": "proposed", "maker": maker}
+    slot = await q.insert("records.year_ends", row, on_conflict="nothing:year_ends_open")
+    return [] if slot is None or slot.pending is None else [Row(slot.pending)]
+
+
+@says("records")
+async def begin_year_end(q: Query, run_id: str, checker: str) -> Answer:
+    for slot, _ in list(q.find("records.year_ends", [run_id])):
+        row = await q.lock(slot)
+        if row is None:
+            continue
+        here = (person for _, person in q.scan("records.persons", lambda person: person["state"] in ("active", "stopped")))
+        changes = {
+            "state": "running",
+            "checker": checker,
+            "reason": "",
+            "began_at": row["began_at"] or q.clock(),
+            "due": row["due"] if row["after"] else sum(person["interest_through"] < row["year"] for person in here),
+        }
+        return [Row(await q.update("records.year_ends", slot, **changes))]
+    return []
+
+
+@says("records")
+async def running_year_end(q: Query) -> Answer:
+    running = sorted(q.scan("records.year_ends", lambda row: row["state"] == "running"), key=lambda item: int(item[1]["year"]))
+    for slot, _ in running:
+        if slot.owner is not None and slot.owner is not q.work:
+            continue  # SKIP LOCKED
+        row = await q.lock(slot, lambda row: row["state"] == "running")
+        if row is not None:
+            return [_row(row, "run_id year after")]
+    return []
+
+
+@says("records")
 async def person_keys(q: Query, refs: list[str]) -> Answer:
     return [_row(row, "person_ref key") for _, row in q.find("keys.person_keys", refs) if row["key"] is not None]
 
@@ -796,7 +944,8 @@ async def add_keys(q: Query, refs: list[str], keys: list[bytes]) -> Answer:
 # ---- origin agency ------------------------------------------------------------------------------------------------------------
 
 _ORIGIN_CASE = (
-    "case_id state destination known_as person_ref received_on due_on remind_on reminded breached remittance_id body letter"
+    "case_id state destination known_as person_ref received_on due_on remind_on reminded breached escalate_on remittance_id body"
+    " letter"
 )
 
 
@@ -829,16 +978,26 @@ async def origin_load(q: Query, case_ids: list[str]) -> Answer:
 
 @says("origin_agency", "save")
 async def origin_save(q: Query, *columns: list[Any]) -> Answer:
-    changed = "state known_as person_ref due_on remind_on reminded breached remittance_id body letter"
+    changed = "state known_as person_ref received_on due_on remind_on reminded breached escalate_on remittance_id body letter"
     return await _save(q, "cases", _columns(_ORIGIN_CASE, columns), changed)
+
+
+@says("origin_agency", "form_day")
+async def origin_form_day(q: Query, case_id: str) -> Answer:
+    for _, row in q.scan("cases", lambda row: row["case_id"] == case_id):
+        day = json.loads(row["body"]).get("transfer_on")
+        return [Row(transfer_on=date.fromisoformat(day) if day else None)]
+    return []
 
 
 @says("origin_agency", "due")
 async def origin_due(q: Query, states: list[str], today: Any, limit: int) -> Answer:
     def due(row: dict[str, Any]) -> bool:
         late = (not row["breached"] and row["due_on"] < today) or (not row["reminded"] and row["remind_on"] <= today)
-        return row["state"] in states and late
+        silent = row["escalate_on"] is not None and row["escalate_on"] <= today
+        return row["state"] in states and (late or silent) and row["person_ref"] not in held
 
+    held = {row["person_ref"] for _, row in q.scan("records.persons", lambda row: row["held_since"] is not None)}
     return [Row(case_id=case_id) for case_id in sorted(row["case_id"] for _, row in q.scan("cases", due))[:limit]]
 
 
@@ -950,13 +1109,19 @@ async def destination_save(q: Query, *columns: list[Any]) -> Answer:
             serial = row["serial"]
             yield {**row, "serial": q.server.nextval("cases_serial") if serial is None else serial}
 
-    changed = "state status since due_on remind_on reminded breached open surplus body form"
+    changed = "state status since due_on remind_on reminded breached open surplus origin open_key body personal form"
     return await _save(q, "cases", drawn(), changed)
 
 
 @says("destination_agency")
 async def serials(q: Query, count: int) -> Answer:
     return [Row(serial=q.server.nextval("cases_serial")) for _ in range(count)]
+
+
+@says("destination_agency")
+async def busy_persons(q: Query, refs: list[str]) -> Answer:
+    busy = {row["person_ref"] for _, row in q.scan("cases", lambda row: row["open"] and row["person_ref"] in refs)}
+    return [Row(person_ref=ref) for ref in sorted(busy)]
 
 
 @says("destination_agency")
@@ -1016,8 +1181,79 @@ async def open_return(q: Query, case_id: str) -> Answer:
 
 
 @says("destination_agency")
-async def add_batch(q: Query, batch_id: str, sub: str, applied_by: str, total: int, rows: str) -> Answer:
-    await q.insert("batches", {"batch_id": batch_id, "sub": sub, "applied_by": applied_by, "total": total, "rows": rows})
+async def add_gathering(
+    q: Query, gathering_id: str, person_ref: str, rule: str, cases: list[str], claimed_on: date, category: str | None
+) -> Answer:
+    row = {"gathering_id": gathering_id, "person_ref": person_ref, "rule": rule, "cases": list(cases), "state": "open"}
+    await q.insert("gatherings", {**row, "claimed_on": claimed_on, "category": category})
+    return "INSERT 0 1"
+
+
+def _ended(q: Query, final: list[str]) -> list[tuple[Any, dict[str, Any]]]:
+    open_cases = {row["case_id"] for _, row in q.scan("cases", lambda row: row["state"] not in final)}
+    found = q.scan("gatherings", lambda row: row["state"] == "open" and not open_cases & set(row["cases"]))
+    return sorted(found, key=lambda each: each[1]["gathering_id"])
+
+
+@says("destination_agency")
+async def ended_gatherings(q: Query, final: list[str]) -> Answer:
+    return [_row(row, "gathering_id") for _, row in _ended(q, final)[:1]]
+
+
+@says("destination_agency")
+async def lock_ended_gatherings(q: Query, final: list[str]) -> Answer:
+    locked = [await q.lock(slot) for slot, _ in _ended(q, final)[:50]]
+    return [
+        _row(row, "gathering_id person_ref cases claimed_on category")
+        for row in locked
+        if row is not None and row["state"] == "open"
+    ]
+
+
+@says("destination_agency")
+async def complete_gatherings(
+    q: Query,
+    gathering_ids: list[str],
+    states: list[str],
+    months: list[int],
+    minimum_months: list[int | None],
+    found_places: list[str | None],
+) -> Answer:
+    done = 0
+    ends = zip(states, months, minimum_months, found_places, strict=True)
+    given = dict(zip(gathering_ids, ends, strict=True))
+    for slot, found in list(q.find("gatherings", gathering_ids)):
+        row = await q.lock(slot)
+        if row is not None and row["state"] == "open":
+            state, count, least, place = given[found["gathering_id"]]
+            await q.update("gatherings", slot, state=state, months=count, minimum_months=least, found_place=place)
+            done += 1
+    return f"UPDATE {done}"
+
+
+@says("destination_agency")
+async def gathering(q: Query, gathering_id: str) -> Answer:
+    names = "person_ref rule cases state claimed_on months minimum_months found_place"
+    return [_row(row, names) for _, row in q.find("gatherings", [gathering_id])]
+
+
+@says("destination_agency")
+async def list_gatherings(q: Query, state: str | None, limit: int) -> Answer:
+    found = q.scan("gatherings", lambda row: state is None or row["state"] == state)
+    rows = sorted((row for _, row in found), key=lambda row: (row["claimed_on"], row["gathering_id"]))
+    return [_row(row, "gathering_id state rule claimed_on months minimum_months found_place") for row in rows[:limit]]
+
+
+@says("destination_agency")
+async def states(q: Query, case_ids: list[str]) -> Answer:
+    rows = sorted((row for _, row in q.find("cases", case_ids)), key=lambda row: row["case_id"])
+    return [_row(row, "case_id origin state") for row in rows]
+
+
+@says("destination_agency")
+async def add_batch(q: Query, batch_id: str, sub: str, applied_by: str, total: int, rows: str, relocation: str | None) -> Answer:
+    found = {"batch_id": batch_id, "sub": sub, "applied_by": applied_by, "total": total, "rows": rows}
+    await q.insert("batches", {**found, "relocation": relocation})
     return "INSERT 0 1"
 
 
@@ -1072,6 +1308,14 @@ async def keep_contacts(q: Query, *columns: list[Any]) -> Answer:
     return f"INSERT 0 {added}"
 
 
+@says("notification")
+async def keep_deaths(q: Query, *columns: list[Any]) -> Answer:
+    added = 0
+    for row in _columns("person_ref event_id", columns):
+        added += await q.insert("deceased", row, on_conflict="nothing") is not None
+    return f"INSERT 0 {added}"
+
+
 def _with_contact(q: Query, row: dict[str, Any], age_s: float) -> Row:
     contact = next((contact for _, contact in q.find("contacts", [row["contact_id"]])), None)
     return _row(
@@ -1081,18 +1325,18 @@ def _with_contact(q: Query, row: dict[str, Any], age_s: float) -> Row:
         contact_ref=contact["person_ref"] if contact else None,
         language=contact["language"] if contact else None,
         personal=contact["personal"] if contact else None,
+        deceased=any(True for _ in q.find("deceased", [row["person_ref"]])),
     )
 
 
 @says("notification")
-async def queue(q: Query, channel: str, mailer: str | None, lease_s: float, *columns: list[Any]) -> Answer:
-    names = "notice_id event_id case_id person_ref contact_id template template_version said message_id occurred_at"
+async def queue(q: Query, mailer: str | None, lease_s: float, *columns: list[Any]) -> Answer:
+    names = "notice_id event_id case_id person_ref contact_id template template_version said message_id occurred_at channel"
     waiting = {row["case_id"] for _, row in q.scan("notices", lambda row: row["state"] == "queued")}
     added = []
     for row in _columns(names, columns):
         free = row["case_id"] not in waiting
         claim_ = {
-            "channel": channel,
             "claimed_by": mailer if free else None,
             "not_before": q.now + timedelta(seconds=lease_s) if free else q.now,
         }
@@ -1312,13 +1556,17 @@ async def find_payments(q: Query, ids: list[int], now: Any) -> Answer:
 
 
 @says("bank")
-async def shortfall(q: Query, case_id: str) -> Answer:
+async def shortfall(q: Query, case_id: str, sent_back: str) -> Answer:
     found = []
     for _, order_ in q.scan("orders", lambda row: row["kind"] == "remittance"):
         lines = [row for _, row in q.find("order_lines", [(order_["order_id"], case_id)])]
         if lines:
             order_id = order_["order_id"]
-            planned = [row for _, row in q.scan("payments") if (row["remittance_id"], row["case_id"]) == (order_id, case_id)]
+            planned = [
+                row
+                for _, row in q.scan("payments")
+                if (row["remittance_id"], row["case_id"]) == (order_id, case_id) and row["reason"] != sent_back
+            ]
             found.append(
                 _row(
                     order_,
@@ -1328,6 +1576,26 @@ async def shortfall(q: Query, case_id: str) -> Answer:
                 )
             )
     return found
+
+
+@says("bank")
+async def given_back(q: Query, case_id: str, payer: str, payee: str, sent_back: str) -> Answer:
+    def ordered_by(kind: str, by: str, to: str) -> Decimal:
+        orders = {row["order_id"] for _, row in q.scan("orders") if (row["kind"], row["payer"], row["payee"]) == (kind, by, to)}
+        lines = (row for _, row in q.scan("order_lines") if row["case_id"] == case_id and row["order_id"] in orders)
+        return Decimal(sum(row["amount_fen"] for row in lines))
+
+    between = [row for _, row in q.scan("payments") if (row["case_id"], row["payer"], row["payee"]) == (case_id, payer, payee)]
+    return [
+        Row(
+            ordered_fen=ordered_by("remittance", payer, payee),
+            planned_fen=Decimal(sum(row["amount_fen"] for row in between if row["kind"] == "payment")),
+            given_back_fen=ordered_by("return", payee, payer),
+            passed_on_fen=Decimal(
+                sum(row["amount_fen"] for row in between if (row["kind"], row["reason"]) == ("returned", sent_back))
+            ),
+        )
+    ]
 
 
 @says("bank")

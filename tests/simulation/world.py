@@ -43,6 +43,7 @@ from services.notification import app as notification_app
 from services.notification.notices import Templates
 from services.notification.smtp import Deferred, MailAway
 from services.origin_agency import app as origin_app
+from services.origin_agency.vouchers import CorrectionUnderWay
 from services.origin_agency.vouchers import issue as issue_voucher
 from services.records.bank import BankAway, BankRefused
 from services.records.csv_import import Category, Language, ParsedFiles, Person
@@ -63,6 +64,7 @@ from tests.simulation.kafka import OUTSIDE, Access, Cluster
 from tests.simulation.loop import PROCESS, Process, Stuck, VirtualLoop
 from tests.simulation.nature import Nature, Weather, kind_of, seeded
 from tests.simulation.postgres import Server, reached_not
+from tests.simulation.seldom import Seldom
 
 MONDAY = datetime(2024, 5, 6, 9, 0, tzinfo=SHANGHAI)
 FAULTS_S = 40.0  # so long things go wrong
@@ -118,10 +120,11 @@ class Outcome:
 
 @dataclass
 class Citizen:
-    """Somebody who moves, with what the two provinces know."""
+    """Somebody who moves, with what the two provinces know. `applies_to` is where they say that they come from."""
 
     origin: str
     destination: str
+    applies_to: str
     id_number: str
     name: str
     email: str
@@ -132,12 +135,12 @@ class Citizen:
 
 
 def _citizen(chance: random.Random, nth: int, provinces: list[str]) -> Citizen:
-    origin, destination = chance.sample(provinces, 2)
+    origin, destination, *others = chance.sample(provinces, len(provinces))
     born = f"{chance.randint(1975, 1995)}{chance.randint(1, 12):02d}{chance.randint(1, 28):02d}"
     stem = f"{origin}0105{born}{2 * nth + 1:03d}"
-    kind = chance.choices(["plain", "still paying", "unknown there", "unknown here", "same province"], weights=[80, 7, 5, 5, 3])[
-        0
-    ]
+    kinds = {"plain": 70, "still paying": 7, "unknown there": 5, "unknown here": 5, "same province": 3, "paid twice": 10}
+    kinds |= {"elsewhere": 20} if others else {}
+    kind = chance.choices(list(kinds), weights=list(kinds.values()))[0]
     if kind == "same province":
         destination = origin
     year = chance.choice([2021, 2022, 2023])
@@ -147,10 +150,12 @@ def _citizen(chance: random.Random, nth: int, provinces: list[str]) -> Citizen:
         for first, wage in [(chance.randint(1, 6), chance.randint(4000, 9000) * 100)]
     ]
     rows.append(YearRow(f"{origin}0100", Month.parse("2024-01"), Month.parse("2024-03"), 600_000, Decimal("0.16")))
-    here = YearRow(f"{destination}0100", Month.parse("2024-04"), Month.parse("2024-04"), 620_000, Decimal("0.16"))
+    since = Month.parse("2024-02" if kind == "paid twice" else "2024-04")
+    here = YearRow(f"{destination}0100", since, Month.parse("2024-04"), 620_000, Decimal("0.16"))
     return Citizen(
         origin,
         destination,
+        others[0] if kind == "elsewhere" else origin,
         stem + check_character(stem),
         f"陈{chr(ord('一') + nth)}{chance.choice('志远明亮')}",
         f"person{nth}.of.{origin}@mail.example",
@@ -474,6 +479,8 @@ class World:
         self.faulted: set[str] = set()
         self.imported: set[str] = set()
         self.starting: Machine | None = None
+        self.elsewhere: dict[str, str] = {}  # which province holds the relationship of a case that names another one
+        self.seldom = Seldom(self)
 
     # -- making
 
@@ -506,7 +513,7 @@ class World:
             row = (province.encode(), entry.model_dump_json().encode(), ())
             self.cluster.append(topics.DIRECTORY, partition_of(province), [row])
         self.bank = BankMachine(self)
-        count = chance.choice((2, 3, 3, 4, 5))
+        count = chance.choice((2, 2, 3, 3, 4))
         self.citizens = [_citizen(chance, nth, self.provinces) for nth in range(count)]
         self.wishes: list[Wish] = []
         for citizen in self.citizens:
@@ -549,8 +556,8 @@ class World:
             scenario_start=MONDAY,
             max_records=200,
             relay_batch=500,
-            relay_poll_s=4.0,
-            timer_poll_s=15.0,
+            relay_poll_s=8.0,
+            timer_poll_s=30.0,
             bank_poll_s=6.0,
             bank_wait_s=20.0,
             approvals="automatic" if automatic else "two-persons",
@@ -640,7 +647,7 @@ class World:
         wanted = Application(
             id_number=citizen.id_number,
             name=citizen.name,
-            origin_division=f"{citizen.origin}0100",
+            origin_division=f"{citizen.applies_to}0100",
             destination_division=f"{citizen.destination}0100",
             phone=citizen.phone,
             email=citizen.email,
@@ -676,6 +683,8 @@ class World:
                 break
             await asyncio.sleep(3 * self.nature.chance.random())
         wish.answered = True
+        if citizen.applies_to != citizen.origin and answer.get("case_id"):
+            self.elsewhere[answer["case_id"]] = citizen.origin
         if self.nature.happens(self.nature.weather.bank_wrong) and answer.get("case_id"):
             await self._wrong(answer["case_id"])
 
@@ -788,6 +797,7 @@ class World:
             [case_id for case_id, maker in surplus if maker is not None and case_id not in ordered],
             lambda o, ids: _with_bell(o, o.desk.approve_sending_back(ids, "checker-1")),
         )
+        found += self.seldom.at_destination(province, checker)
         for case_id in by_state.get("LETTER_SENT", []):
             if case_id not in self.withdrawn:
                 self.withdrawn.add(case_id)
@@ -801,7 +811,12 @@ class World:
         for row in self.rows(province, "origin_agency.cases"):
             by_state.setdefault(row["state"], []).append(row["case_id"])
             body = json.loads(row["body"])
-            if row["state"] == "FORM_ISSUED" and body["items"]["total_fen"] > body["remitted_fen"]:
+            owes = row["state"] in ("FORM_ISSUED", "PAYMENT_RETURNED") and body["items"]["total_fen"] > body["remitted_fen"]
+            if (
+                owes
+                and not body["sent_back"]
+                and not (body["account_wanted"] and self._letter_version(row) <= body["paid_version"])
+            ):
                 payable.append(row["case_id"])
             if row["person_ref"] and row["person_ref"] not in self.vouchers and self.nature.chance.random() < 0.02:
                 self.vouchers.add(row["person_ref"])
@@ -814,7 +829,8 @@ class World:
                 found.append((what, ids, partial(_acting, act, ids)))
 
         checker = "maker-1" if self.nature.happens(self.nature.weather.clerk_twice) else "checker-1"
-        add("propose", by_state.get("LETTER_HELD", []), lambda o, ids: o.desk.propose(ids, "maker-1"))
+        soft = self.nature.chance.choice((10, None))
+        add("propose", by_state.get("LETTER_HELD", []), lambda o, ids: o.desk.propose(ids, "maker-1", cure_days=soft))
         add("approve", by_state.get("HANDLING_PROPOSED", []), lambda o, ids: _proposed_again(o, ids, checker))
         add("propose remittances", payable, lambda o, ids: o.desk.propose_remittances(ids, "fund-1"))
         add(
@@ -822,7 +838,14 @@ class World:
             by_state.get("REMITTANCE_PROPOSED", []),
             lambda o, ids: _with_bell(o, o.desk.approve_remittances(ids, checker)),
         )
-        return found
+        return found + self.seldom.at_origin(province, checker)
+
+    def _letter_version(self, row: Mapping[str, Any]) -> int:
+        """The version of a case's letter, as its destination has sent it."""
+        for there in self.rows(row["destination"], "destination_agency.cases"):
+            if there["case_id"] == row["case_id"]:
+                return int(json.loads(there["body"]).get("letter_version", 1))
+        return 1
 
     def deliver(self, message_id: str, to: str) -> None:
         """A mail is in somebody's box. Whether its notice and its event are committed is looked up now."""
@@ -964,7 +987,10 @@ class World:
                 if row["open"] or row["surplus"]:
                     found.append(row["case_id"])
             for row in self.rows(province, "origin_agency.cases"):
-                if row["state"] not in ("RETURNED", "SETTLED", "CANCELLED"):
+                body = json.loads(row["body"])
+                owed = body["items"]["total_fen"] if body["items"] else 0
+                # What was paid above a later form, or for one that is taken back, is on its way here.
+                if row["state"] not in ("RETURNED", "SETTLED", "CANCELLED", "RECALLED") or body["remitted_fen"] > owed:
                     found.append(row["case_id"])
         return sorted(set(found))
 
@@ -1042,7 +1068,10 @@ def _acting(act: Callable[[Any, list[str]], Awaitable[Any]], ids: list[str], off
 
 
 async def _voucher(person_ref: str, office: Any) -> str:
-    await issue_voucher(office.database, office.agency, person_ref)
+    try:
+        await issue_voucher(office.database, office.agency, person_ref)
+    except CorrectionUnderWay:
+        return "not now"
     office.told()
     return "issued"
 
@@ -1114,8 +1143,10 @@ def stand_ins(world: World) -> Iterator[None]:
         stack.enter_context(patch.object(BatchHandler, "__init__", handler))
         stack.enter_context(patch.object(House, "scenario", lambda _: None))
         stack.enter_context(patch("services.records.office.HttpBank", SimulatedBank))
-        stack.enter_context(patch("services.records.office.load_tables", lambda _: tables()))
-        stack.enter_context(patch("services.notification.app.load_tables", lambda _: tables()))
+        stack.enter_context(patch("services.records.office.read_contents", lambda _: {}))
+        stack.enter_context(patch("services.records.office.build_tables", lambda _: tables()))
+        stack.enter_context(patch("services.notification.app.read_contents", lambda _: {}))
+        stack.enter_context(patch("services.notification.app.build_tables", lambda _: tables()))
         stack.enter_context(patch("services.notification.app.Templates", lambda _: templates()))
         stack.enter_context(patch("services.notification.app.MailServer", SimulatedMailServer))
         for app in APPS.values():

@@ -168,6 +168,17 @@ def test_every_promise_has_tests_and_every_one_of_them_exists() -> None:
     assert not problems, "\n" + "\n".join(problems)
 
 
+def test_what_is_owed_is_named_once_and_not_promised_as_well() -> None:
+    with (ROOT / "tests" / "acceptance.toml").open("rb") as file:
+        rows = tomllib.load(file)
+
+    owed = rows.get("owed", [])
+    names = [row["id"] for row in (*rows["promise"], *owed)]
+
+    assert sorted(names) == sorted(set(names))
+    assert [row for row in owed if row.keys() != {"id", "issue", "says"} or not all(row.values())] == []
+
+
 def test_a_promise_without_a_test_that_exists_is_a_problem() -> None:
     here = "tests/unit/test_architecture.py"
     whole = {"id": "X-1", "issue": "X", "says": "something", "tests": [f"{here}::test_imports_keep_to_the_architecture"]}

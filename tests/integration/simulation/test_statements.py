@@ -33,6 +33,7 @@ TIMES = [datetime(2024, 5, day, tzinfo=SHANGHAI) for day in (6, 7, 8)]
 CLOCKS = {
     *("created_at", "changed_at", "received_at", "parked_at", "queued_at", "taken_at", "ordered_at", "issued_at", "kept_at"),
     *("made_at", "recorded_at", "started_at", "closed_at", "decided_at", "not_before", "next_try_at"),
+    *("imported_at", "proposed_at", "began_at", "opened_at"),
 }
 UNORDERED = {
     *(
@@ -41,6 +42,7 @@ UNORDERED = {
         "accept",
         "heads",
         "open_cases",
+        "busy_persons",
         "person_keys",
         "add_keys",
         "park",
@@ -100,11 +102,12 @@ def _quarantined(r: random.Random) -> tuple[Any, ...]:
 
 
 def _origin_case(r: random.Random, case_id: str) -> tuple[Any, ...]:
-    body = json.dumps({"provisional": r.random() < 0.3, "limit": "X"})
+    body = json.dumps({"provisional": r.random() < 0.3, "limit": "X", "transfer_on": r.choice([None, "2024-05-06"])})
     states = ["LETTER_HELD", "FORM_ISSUED", "SETTLED"]
     return (
         *(case_id, r.choice(states), "33", _one("p", r), r.choice([None, _one("p", r)]), r.choice(DAYS), r.choice(DAYS)),
-        *(r.choice(DAYS), r.random() < 0.5, r.random() < 0.5, r.choice([None, _one("rem", r)]), body, "letter"),
+        *(r.choice(DAYS), r.random() < 0.5, r.random() < 0.5, r.choice([None, *DAYS]), r.choice([None, _one("rem", r)])),
+        *(body, "letter"),
     )
 
 
@@ -133,7 +136,19 @@ def _person(r: random.Random, ref: str) -> tuple[Any, ...]:
 
 def _notice(r: random.Random, nth: int) -> tuple[Any, ...]:
     notice, event = f"n{r.randrange(30)}", f"ev{r.randrange(30)}"
-    return (notice, event, _one("case", r), _one("p", r), _one("case", r), "status", 1, "{}", f"<{notice}.{nth}@x>", NOON)
+    return (
+        notice,
+        event,
+        _one("case", r),
+        _one("p", r),
+        _one("case", r),
+        "status",
+        1,
+        "{}",
+        f"<{notice}.{nth}@x>",
+        NOON,
+        r.choice(["email", "employer_email"]),
+    )
 
 
 @dataclass(frozen=True)
@@ -224,13 +239,44 @@ PROVINCE = [
     Call(R, "add_persons", "execute", lambda r: _many([_person(r, _one("p", r))])),
     Call(
         *(R, "change_persons", "execute"),
-        lambda r: _many([(ref, "stopped", True, r.choice(DAYS), None, 2024, "x", "y") for ref in _ids("p", r)]),
+        lambda r: _many([(ref, "stopped", True, r.choice(DAYS), None, 2024, None, "c", "x", "y", "z") for ref in _ids("p", r)]),
     ),
-    Call(R, "close_persons", "execute", lambda r: _many([(ref, "empty") for ref in _ids("p", r)])),
+    Call(R, "close_persons", "execute", lambda r: _many([(ref, "moved", "c", "empty") for ref in _ids("p", r)])),
+    Call(R, "note_holds", "execute", lambda r: _many([(ref, r.choice([None, *DAYS])) for ref in _ids("p", r)])),
     Call(R, "add_import", "execute", lambda r: [_one("imp", r), _one("dig", r), "op", 1, 2, 0, "[]"]),
     Call(R, "advance_import", "execute", lambda r: [_one("imp", r), r.randrange(9), "done"]),
     Call(R, "import_by_digest", "fetch", lambda r: [_one("dig", r)]),
+    Call(
+        *(R, "add_correction", "fetch"),
+        lambda r: [f"cor{r.randrange(40)}", _one("p", r), r.randrange(2022, 2024), "operator-1", "why", "sealed"],
+    ),
+    Call(R, "hold_corrections", "fetch", lambda r: [[f"cor{n}" for n in sorted(r.sample(range(40), 3), key=str)]]),
+    Call(
+        *(R, "decide_corrections", "execute"),
+        lambda r: [[f"cor{n}" for n in r.sample(range(40), 2)], r.choice(["approved", "dropped"]), "checker-1"],
+    ),
+    Call(R, "rule_imports", "fetch", lambda r: [r.randrange(4)]),
+    Call(R, "rule_import_by_digest", "fetch", lambda r: [_one("dig", r)]),
+    Call(
+        *(R, "add_rule_import", "fetch"),
+        lambda r: [
+            *(
+                r.randrange(1, 9),
+                f"imp{r.randrange(99)}",
+                "limits",
+                r.choice(["toml", "csv"]),
+                "text",
+                "",
+                f"dig{r.randrange(99)}",
+            ),
+            *(r.choice(DAYS), 1, False, "", "before", "after", "op"),
+        ],
+    ),
+    Call(R, "add_year_end", "fetch", lambda r: [f"run{r.randrange(99)}", r.randrange(2020, 2026), "maker"]),
+    Call(R, "begin_year_end", "fetch", lambda r: [f"run{r.randrange(99)}", "checker"]),
+    Call(R, "running_year_end", "fetch", lambda r: []),
     Call(ORIGIN, "load", "fetch", lambda r: [sorted(_ids("case", r))]),
+    Call(ORIGIN, "form_day", "value", lambda r: [_one("case", r)]),
     Call(ORIGIN, "save", "execute", lambda r: _many([_origin_case(r, case_id) for case_id in _ids("case", r)])),
     Call(ORIGIN, "due", "fetch", lambda r: [["LETTER_HELD", "FORM_ISSUED"], r.choice(DAYS), 3]),
     Call(ORIGIN, "provisional", "fetch", lambda r: [["LETTER_HELD", "FORM_ISSUED"]]),
@@ -245,6 +291,7 @@ PROVINCE = [
     Call(D, "load", "fetch", lambda r: [sorted(_ids("case", r))]),
     Call(D, "save", "execute", lambda r: _many([_destination_case(r, case_id) for case_id in _ids("case", r)])),
     Call(D, "serials", "fetch", lambda r: [r.randint(1, 3)]),
+    Call(D, "busy_persons", "fetch", lambda r: [_ids("p", r)]),
     Call(D, "open_cases", "fetch", lambda r: [[key.encode() for key in _ids("key", r)]]),
     Call(D, "due", "fetch", lambda r: [r.choice(DAYS), 3]),
     Call(D, "provisional", "fetch", lambda r: []),
@@ -255,16 +302,43 @@ PROVINCE = [
     Call(D, "ordered_returns", "fetch", lambda r: []),
     Call(D, "accept_return", "fetch", lambda r: [_one("ret", r)]),
     Call(D, "open_return", "fetch", lambda r: [_one("case", r)]),
-    Call(D, "add_batch", "execute", lambda r: [_one("bat", r), "sub", "clerk", r.randint(1, 4), "sealed"]),
+    Call(
+        *(D, "add_gathering", "execute"),
+        lambda r: [
+            *(_one("gat", r), _one("p", r), "HUKOU_GATHERS", _ids("case", r), r.choice(DAYS)),
+            r.choice([None, "male", "female_50"]),
+        ],
+    ),
+    Call(D, "ended_gatherings", "fetch", lambda r: [r.choice([["COMPLETED"], ["COMPLETED", "REVIEWING"]])]),
+    Call(D, "lock_ended_gatherings", "fetch", lambda r: [r.choice([["COMPLETED"], ["COMPLETED", "REVIEWING"]])]),
+    Call(
+        *(D, "complete_gatherings", "execute"),
+        lambda r: _many(
+            [
+                (gathering_id, r.choice(["completed", "place_differs"]), 180, r.choice([None, 240]), r.choice([None, "44"]))
+                for gathering_id in _ids("gat", r)
+            ]
+        ),
+    ),
+    Call(D, "list_gatherings", "fetch", lambda r: [r.choice([None, "open", "completed"]), r.randint(1, 5)]),
+    Call(D, "gathering", "fetch", lambda r: [_one("gat", r)]),
+    Call(D, "states", "fetch", lambda r: [_ids("case", r)]),
+    Call(
+        D,
+        "add_batch",
+        "execute",
+        lambda r: [_one("bat", r), "sub", "clerk", r.randint(1, 4), "sealed", r.choice([None, json.dumps({"kind": "whole"})])],
+    ),
     Call(D, "open_batches", "fetch", lambda r: []),
     Call(D, "submission", "fetch", lambda r: [_one("bat", r)]),
     Call(D, "take_batch", "fetch", lambda r: [_one("bat", r)]),
     Call(D, "advance_batch", "execute", lambda r: [_one("bat", r), r.randrange(5), r.randrange(2)]),
     Call(D, "add_batch_rows", "execute", lambda r: [_one("bat", r), [r.randrange(9)], ["case1"], ["accepted"], [None], [None]]),
     Call(N, "keep_contacts", "execute", lambda r: _many([(case_id, "p1", "zh-CN", "sealed") for case_id in _ids("case", r)])),
+    Call(N, "keep_deaths", "execute", lambda r: _many([(ref, f"ev{n}") for n, ref in enumerate(_ids("p", r))])),
     Call(
         *(N, "queue", "fetch"),
-        lambda r: ["email", r.choice([None, "m1"]), 5000.0, *_many([_notice(r, r.randrange(9)) for _ in range(r.randint(1, 3))])],
+        lambda r: [r.choice([None, "m1"]), 5000.0, *_many([_notice(r, r.randrange(9)) for _ in range(r.randint(1, 3))])],
     ),
     Call(N, "claim", "fetch", lambda r: [r.choice(["m1", "m2"]), r.choice([0.0, 5000.0]), r.randint(1, 4)]),
     Call(
@@ -296,7 +370,8 @@ BANK = [
     Call(B, "alone_with_case", "execute", lambda r: [_one("case", r)]),
     Call(B, "open_payments", "fetch", lambda r: [_one("case", r)]),
     Call(B, "find_payments", "execute", lambda r: [r.sample(range(1, 20), 3), NOON]),
-    Call(B, "shortfall", "fetch", lambda r: [_one("case", r)]),
+    Call(B, "shortfall", "fetch", lambda r: [_one("case", r), "late"]),
+    Call(B, "given_back", "fetch", lambda r: [_one("case", r), *r.choice([("44", "33"), ("33", "44")]), "late"]),
     Call(B, "add_order_lines", "execute", lambda r: [_one("ord", r), (ids := _ids("case", r)), [3 for _ in ids]]),
 ]
 CALLS = {"province": PROVINCE, "keys": KEYS, "bank": BANK}
@@ -623,11 +698,11 @@ async def _let_go(connection: Any) -> None:
 async def test_a_mailer_passes_over_what_another_has_just_claimed(province_database: UrlOf, engine: str) -> None:
     r = random.Random(3)
     rows = [
-        ("n1", "ev1", "case1", "p", "case1", "status", 1, "{}", "<1>", NOON),
-        ("n2", "ev2", "case2", *_notice(r, 1)[3:8], "<2>", NOON),
+        ("n1", "ev1", "case1", "p", "case1", "status", 1, "{}", "<1>", NOON, "email"),
+        ("n2", "ev2", "case2", *_notice(r, 1)[3:8], "<2>", NOON, "employer_email"),
     ]
     async with two(engine, province_database(owner_role("44"))) as (one, other):
-        await one.fetch(_text(N, "queue"), "email", None, 0.0, *_many(rows))
+        await one.fetch(_text(N, "queue"), None, 0.0, *_many(rows))
         first = one.transaction()
         await first.__aenter__()
         taken = await one.fetch(_text(N, "claim"), "m1", 60.0, 1)

@@ -49,6 +49,12 @@ def a_result(**changed: Any) -> dict[str, Any]:
             ],
             "evidence": evidence,
         },
+        "year_end": {
+            "run": a_run(cases=1000, seconds=2.0, core_s=0.6, records=2000),
+            "memory": {"before_mib": 100, "quarters_mib": [110, 112, 113, 112], "peak_mib": 113},
+            "killed": {"at": 500, "ready_s": 2.0, "ended_s": 5.0},
+            "evidence": evidence,
+        },
     } | changed
 
 
@@ -116,3 +122,25 @@ def test_the_table_says_what_the_servers_do_before_they_answer_and_how_large_bat
     assert "PostgreSQL 15.18: fsync=on, synchronous_commit=on, full_page_writes=on" in shown
     assert "acks=all, idempotent producer on" in shown
     assert "batch sizes: 200 records a handler, 500 a signature" in shown
+
+
+def test_the_year_end_is_told_by_account_and_its_memory_must_stay_where_it_was() -> None:
+    year_end = a_result()["year_end"]
+    grown = {**year_end, "memory": {**year_end["memory"], "quarters_mib": [100, 110, 120, 126]}}
+
+    shown, too_much = found(a_result()), found(a_result(year_end=grown))
+
+    memory = "memory of the service in MiB: before, and the most in each quarter of the run"
+    assert shown["year end, 1,000 accounts: credited a second"] == ("500", None)
+    assert shown["until every event is on the journal"] == ("500 (2.00 records an account)", None)
+    assert shown["SQL statements, commits a thousand accounts, of the run"] == ("1000.0, 1000.0", None)
+    assert shown[memory] == ("100; 110, 112, 113, 112", True)
+    assert too_much[memory][1] is False
+    assert shown["after kill -9 at 500 accounts, s: until the run is at its end"] == ("5.0 (ready after 2.0)", None)
+
+
+def test_a_year_end_whose_replay_disagrees_has_no_figure() -> None:
+    year_end = a_result()["year_end"]
+    wrong = {**year_end, "evidence": {**year_end["evidence"], "agrees": False, "first": "LEDGER_DIFFERS"}}
+
+    assert found(a_result(year_end=wrong))["year end"] == (NO_FIGURE, False)
