@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import re
 import shutil
+import signal
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -39,7 +40,7 @@ def processes(expected: Iterable[str], records: Mapping[str, ProcessRecord], por
         elif not alive(record):
             says = f"{name} ended by itself (it was process {record.pid}); its log is {record.log}"
             found.append(Finding(name, says, _start(name, ports, up)))
-        elif _state(record.pid) in ("T", "t"):
+        elif _stopped(record.pid):
             says = f"{name} stands still: process {record.pid} was stopped by a signal (SIGSTOP)"
             found.append(Finding(name, says, f"kill -CONT {record.pid}"))
         elif (starts := _starts(record.log)) >= _STARTS:
@@ -144,9 +145,17 @@ def _parent(folder: Path) -> int:
     return int(fields[1]) if len(fields) > 1 else 0
 
 
-def _state(pid: int) -> str:
-    fields = _stat(Path("/proc", str(pid)))
-    return fields[0] if fields else ""
+def _stopped(pid: int) -> bool:
+    """Whether a process was stopped by a signal: a thread of it stands, or the signal waits for a processor to be taken."""
+    try:
+        threads = list(Path("/proc", str(pid), "task").iterdir())
+        status = Path("/proc", str(pid), "status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    if any(fields[0] in ("T", "t") for fields in map(_stat, threads) if fields):
+        return True
+    pending = re.search(r"^ShdPnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return pending is not None and bool(int(pending[1], 16) & 1 << signal.SIGSTOP - 1)
 
 
 def _starts(log: Path) -> int:
